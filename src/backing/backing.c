@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opening backings and mapping them. Populate and discard are in populate.c, reasons in diagnose.c.
+ */
+#include "backing/backing.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/format.h"
+#include "os/kernel.h"
+#include "os/os.h"
+
+#define HUGETLB_NAME "fallow-hugetlb-probe"
+
+static int huge_flag(size_t page_size, unsigned int shift)
+{
+	return (int)(fl_log2_floor(page_size) << shift);
+}
+
+/* The page size a hugetlb memfd gets when none is named. 0 when this kernel has no huge pages. */
+static size_t default_huge_page(void)
+{
+	struct statfs fs;
+	int fd = fl_os_memfd_create(HUGETLB_NAME, MFD_CLOEXEC | MFD_HUGETLB);
+
+	if (fd < 0)
+		return 0;
+	int result = fl_os_fstatfs(fd, &fs);
+	fl_os_close(fd);
+	return result == 0 ? (size_t)fs.f_bsize : 0;
+}
+
+/* Whether the kernel has a pool of this page size, empty or not. */
+static bool has_huge_page(size_t page_size)
+{
+	int fd = fl_os_memfd_create(HUGETLB_NAME,
+				    MFD_CLOEXEC | MFD_HUGETLB | (unsigned int)huge_flag(page_size, MFD_HUGE_SHIFT));
+
+	if (fd < 0)
+		return false;
+	fl_os_close(fd);
+	return true;
+}
+
+int fl_backing_huge_page(size_t *page_size)
+{
+	if (*page_size == 0) {
+		*page_size = default_huge_page();
+		return *page_size != 0 ? 0 : -EOPNOTSUPP;
+	}
+	if (!fl_is_power_of_two(*page_size) || !has_huge_page(*page_size))
+		return -EINVAL;
+	return 0;
+}
+
+static int create_anon(struct fl_backing *b)
+{
+	size_t base_page = fl_os_page_size();
+
+	if (b->page_size != 0 && b->page_size != base_page)
+		return -EINVAL;
+	b->page_size = base_page;
+	return 0;
+}
+
+static int create_hugetlb(struct fl_backing *b)
+{
+	int result = fl_backing_huge_page(&b->page_size);
+
+	b->huge = true;
+	b->map_flags = MAP_HUGETLB | huge_flag(b->page_size ? b->page_size : 1, MAP_HUGE_SHIFT);
+	return result;
+}
+
+static int create_memfd(struct fl_backing *b)
+{
+	unsigned int flags = MFD_CLOEXEC;
+	size_t base_page = fl_os_page_size();
+
+	if (b->page_size == 0)
+		b->page_size = base_page;
+	if (b->page_size != base_page) {
+		int result = fl_backing_huge_page(&b->page_size);
+		if (result != 0)
+			return result;
+		b->huge = true;
+		flags |= MFD_HUGETLB | (unsigned int)huge_flag(b->page_size, MFD_HUGE_SHIFT);
+	}
+	int fd = fl_os_memfd_create(b->name, flags);
+	if (fd < 0)
+		return fd;
+	b->fd = fd;
+	return 0;
+}
+
+/* Takes over b->fd: a duplicate, or one given away. */
+static int create_file(struct fl_backing *b)
+{
+	struct stat file;
+	struct statfs fs;
+
+	int flags = fl_os_getfl(b->fd);
+	if (flags < 0)
+		return flags;
+	int result = fl_os_fstat(b->fd, &file);
+	if (result != 0)
+		return result;
+	if (!S_ISREG(file.st_mode))
+		return -ENODEV;
+	if ((flags & O_ACCMODE) != O_RDWR)
+		return -EACCES;
+	result = fl_os_fstatfs(b->fd, &fs);
+	if (result != 0)
+		return result;
+	b->huge = fs.f_type == HUGETLBFS_MAGIC;
+	size_t page_size = b->huge ? (size_t)fs.f_bsize : fl_os_page_size();
+	if (b->page_size != 0 && b->page_size != page_size)
+		return -EINVAL;
+	b->page_size = page_size;
+	b->file_length = (uint64_t)file.st_size;
+	return 0;
+}
+
+static bool in_range(const struct fl_backing_options *o)
+{
+	return (unsigned int)o->kind <= FALLOW_BACKING_FILE && (unsigned int)o->share <= FALLOW_SHARE_SHARED &&
+	       (unsigned int)o->populate <= FALLOW_POPULATE_NONE;
+}
+
+static int create(struct fl_backing *b, const struct fl_backing_options *o)
+{
+	switch (o->kind) {
+	case FALLOW_BACKING_ANON:
+		return create_anon(b);
+	case FALLOW_BACKING_HUGETLB:
+		return create_hugetlb(b);
+	case FALLOW_BACKING_MEMFD:
+		return create_memfd(b);
+	default:
+		return create_file(b);
+	}
+}
+
+int fl_backing_create(struct fl_backing *b, const struct fl_backing_options *o)
+{
+	bool fd_backed = o->kind == FALLOW_BACKING_MEMFD || o->kind == FALLOW_BACKING_FILE;
+
+	*b = (struct fl_backing){ .kind = o->kind, .fd = -1, .node = o->node, .page_size = o->page_size };
+	if (!in_range(o))
+		return -EINVAL;
+	b->shared = o->share == FALLOW_SHARE_AUTO ? fd_backed : o->share == FALLOW_SHARE_SHARED;
+	b->populate = o->populate == FALLOW_POPULATE_AUTO ? FALLOW_POPULATE_WRITE : o->populate;
+	/* Storage cannot be promised where there is no file, nor does a private copy come out of one. */
+	if (b->populate == FALLOW_POPULATE_ALLOCATE && (!fd_backed || !b->shared))
+		return -EOPNOTSUPP;
+	fl_format(b->name, sizeof(b->name), "%s", o->name && *o->name ? o->name : "fallow");
+	if (o->kind == FALLOW_BACKING_FILE) {
+		b->fd = o->own_fd ? o->fd : fl_os_dup(o->fd);
+		if (b->fd < 0)
+			return o->own_fd ? -EBADF : b->fd;
+	}
+	int result = create(b, o);
+	if (result != 0)
+		fl_backing_destroy(b);
+	return result;
+}
+
+void fl_backing_destroy(struct fl_backing *b)
+{
+	if (b->fd >= 0)
+		fl_os_close(b->fd);
+	b->fd = -1;
+}
+
+/* Beyond RLIMIT_FSIZE the kernel would send SIGXFSZ before it says EFBIG. */
+static int extend_file(struct fl_backing *b, uint64_t length)
+{
+	struct rlimit limit;
+
+	if (length <= b->file_length)
+		return 0;
+	if (fl_os_getrlimit(RLIMIT_FSIZE, &limit) == 0 && length > limit.rlim_cur)
+		return -EFBIG;
+	int result = fl_os_ftruncate(b->fd, length);
+	if (result == 0)
+		b->file_length = length;
+	return result;
+}
+
+struct fl_failure fl_backing_activate(struct fl_backing *b, void *address, size_t length, uint64_t offset)
+{
+	void *place = address;
+	int flags = (b->shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE | MAP_FIXED_NOREPLACE | b->map_flags;
+
+	if (b->fd < 0) {
+		flags |= MAP_ANONYMOUS;
+	} else {
+		int result = extend_file(b, offset + length);
+		if (result != 0)
+			return fl_backing_diagnose(b, result, true);
+	}
+	int result = fl_os_mmap(&place, length, PROT_READ | PROT_WRITE, flags, b->fd, b->fd < 0 ? 0 : offset);
+	if (result == 0 && place != address) {
+		/* Kernels before 4.17 take MAP_FIXED_NOREPLACE for a hint. */
+		fl_os_munmap(place, length);
+		result = -EEXIST;
+	}
+	if (result == -EEXIST)
+		return (struct fl_failure){ FALLOW_REASON_ADDRESS_SPACE, result };
+	if (result != 0)
+		return fl_backing_diagnose(b, result, true);
+	if (b->node >= 0)
+		fl_os_mbind(address, length, b->node);
+	if (b->fd < 0)
+		fl_os_name_mapping(address, length, b->name);
+	return (struct fl_failure){ FALLOW_REASON_NONE, 0 };
+}

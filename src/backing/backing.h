@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Backings: where a region's pages come from, and the calls that bring them in and really give them back on each.
+ *
+ * Guarantees. Populate is all or nothing: after a failure nothing in the range is populated. Every failure comes with
+ * one reason, whatever the kernel called it. No call raises a signal for want of memory. Nothing here locks, counts or
+ * decides when: callers own the ranges that they pass, which are whole pages of the backing.
+ */
+#ifndef FL_BACKING_BACKING_H
+#define FL_BACKING_BACKING_H
+
+#include <fallow/types.h>
+
+#include "base/base.h"
+#include "diag/failure.h"
+
+#define FL_NAME_LENGTH 32
+
+struct fl_backing {
+	enum fallow_backing kind;
+	enum fallow_populate populate; /* never AUTO */
+	bool shared;
+	bool huge;                     /* on hugetlb: pages from the pool, or a file on hugetlbfs */
+	int fd;                        /* -1, or ours to close */
+	int map_flags;                 /* MAP_HUGETLB and its size */
+	int node;                      /* NUMA node, -1: any */
+	size_t page_size;              /* bytes */
+	uint64_t file_length;          /* bytes the file has; grown by activate */
+	char name[FL_NAME_LENGTH];     /* for mappings and memfds */
+};
+
+struct fl_backing_options {
+	enum fallow_backing kind;
+	enum fallow_share share;
+	enum fallow_populate populate;
+	size_t page_size; /* 0: the backing's default */
+	int fd;           /* FILE only: duplicated, or taken over when own_fd */
+	bool own_fd;
+	int node;
+	const char *name; /* may be NULL */
+};
+
+/* 0 or -errno as fallow_arena_create() documents; nothing to clean up on failure but a taken over fd, which is closed. */
+int fl_backing_create(struct fl_backing *backing, const struct fl_backing_options *options);
+
+/*
+ * *page_size 0 becomes the system's default huge page. -EINVAL: the system has no huge page of this size; -EOPNOTSUPP: it
+ * has none at all.
+ */
+int fl_backing_huge_page(size_t *page_size);
+
+/* Close the descriptor. Mappings are the region's to unmap. */
+void fl_backing_destroy(struct fl_backing *backing);
+
+/*
+ * Make [address, address + length) accessible: pages offset.. of the backing. The range must be free address space
+ * (reason ADDRESS_SPACE when it is not). Nothing is populated.
+ */
+struct fl_failure fl_backing_activate(struct fl_backing *backing, void *address, size_t length, uint64_t offset);
+
+/* Bring in a range of which no page is present, as the populate mode says. */
+struct fl_failure fl_backing_populate(const struct fl_backing *backing, void *address, size_t length, uint64_t offset);
+
+/* Give the range's memory back; it then reads as zero. 0 or -errno, with an unknown part given back. */
+int fl_backing_discard(const struct fl_backing *backing, void *address, size_t length, uint64_t offset);
+
+/* The reason for a kernel's -errno when mapping (mapping true) or populating on this backing. */
+struct fl_failure fl_backing_diagnose(const struct fl_backing *backing, int error, bool mapping) FL_COLD;
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bringing pages in so that a lack of them is an error and not a signal, and giving them back.
+ *
+ * MADV_POPULATE_WRITE and _READ (5.14) say EFAULT where a touch would raise SIGBUS, but leave what they got before the
+ * end; so a failure discards the whole range. They do not stop for signals and hold the address space's lock for reading
+ * all along: a range is cut into calls of CHUNK bytes. Where they are refused (EINVAL), process_vm_writev into the own
+ * process does the same.
+ */
+#include <errno.h>
+
+#include "backing/backing.h"
+#include "os/kernel.h"
+#include "os/os.h"
+
+#define CHUNK (4 * FL_MIB)
+#define NRETRIES 16
+#define NPIECES 64
+
+/* Write one zero byte into each page: the pages are new, so this changes nothing else. */
+static int touch_by_write(char *address, size_t length, size_t page_size)
+{
+	static const char zeros[NPIECES];
+
+	while (length > 0) {
+		struct iovec pieces[NPIECES];
+		size_t n = 0;
+		for (; n < NPIECES && n * page_size < length; n++)
+			pieces[n] = (struct iovec){ address + n * page_size, 1 };
+		struct iovec from = { (char *)zeros, n };
+		ssize_t written = fl_os_write_self(&from, 1, pieces, n);
+		if (written < 0)
+			return (int)written;
+		if ((size_t)written < n)
+			return -EFAULT;
+		address += n * page_size;
+		length -= n * page_size;
+	}
+	return 0;
+}
+
+static int populate_chunk(const struct fl_backing *b, char *address, size_t length, int advice)
+{
+	int result = -EAGAIN;
+
+	for (int i = 0; i < NRETRIES && (result == -EAGAIN || result == -EINTR); i++)
+		result = fl_os_madvise(address, length, advice);
+	if (result == -EINVAL)
+		result = touch_by_write(address, length, b->page_size);
+	return result;
+}
+
+/* fallocate stops for signals on hugetlbfs, keeping a part; going on from the start is harmless. */
+static int allocate(const struct fl_backing *b, uint64_t offset, size_t length)
+{
+	int result = -EINTR;
+
+	for (int i = 0; i < NRETRIES && result == -EINTR; i++)
+		result = fl_os_fallocate(b->fd, 0, offset, length);
+	return result;
+}
+
+static int populate(const struct fl_backing *b, char *address, size_t length, uint64_t offset)
+{
+	if (b->populate == FALLOW_POPULATE_ALLOCATE) {
+		int result = allocate(b, offset, length);
+		if (result != -EOPNOTSUPP)
+			return result;
+	}
+	int advice = b->populate == FALLOW_POPULATE_READ ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
+	size_t chunk = fl_max(CHUNK, b->page_size);
+	for (size_t done = 0; done < length; done += chunk) {
+		int result = populate_chunk(b, address + done, fl_min(chunk, length - done), advice);
+		if (result != 0)
+			return result;
+	}
+	return 0;
+}
+
+struct fl_failure fl_backing_populate(const struct fl_backing *b, void *address, size_t length, uint64_t offset)
+{
+	if (b->populate == FALLOW_POPULATE_NONE)
+		return (struct fl_failure){ FALLOW_REASON_NONE, 0 };
+	int result = populate(b, address, length, offset);
+	if (result == 0)
+		return (struct fl_failure){ FALLOW_REASON_NONE, 0 };
+	struct fl_failure failure = fl_backing_diagnose(b, result, false);
+	fl_backing_discard(b, address, length, offset);
+	return failure;
+}
+
+static int advise(void *address, size_t length, int advice)
+{
+	int result = -EAGAIN;
+
+	for (int i = 0; i < NRETRIES && result == -EAGAIN; i++)
+		result = fl_os_madvise(address, length, advice);
+	return result;
+}
+
+static int punch_hole(int fd, uint64_t offset, size_t length)
+{
+	int result = -EINTR;
+
+	for (int i = 0; i < NRETRIES && result == -EINTR; i++)
+		result = fl_os_fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+	return result;
+}
+
+int fl_backing_discard(const struct fl_backing *b, void *address, size_t length, uint64_t offset)
+{
+	if (b->fd < 0)
+		return advise(address, length, b->shared ? MADV_REMOVE : MADV_DONTNEED);
+	/* A private mapping of a file holds copies of its own beside the file's pages. */
+	int result = b->shared ? 0 : advise(address, length, MADV_DONTNEED);
+	return result != 0 ? result : punch_hole(b->fd, offset, length);
+}

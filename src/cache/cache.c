@@ -1,0 +1,644 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The slow paths: refilling, what a free leads to, blocks of other threads, and everything that is not small.
+ */
+#include "cache/cache.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cache/start.h"
+#include "cache/threads.h"
+#include "diag/message.h"
+#include "extent/decay.h"
+
+/* An outbox is sent when it holds so many slots, all of them when they hold so many bytes. */
+#define OUTBOX_SLOTS 64
+#define OUTGOING_MOST (64 * FL_KIB)
+
+/* Parked caches looked at for slots before a new slab is taken. */
+#define ADOPT_TRIES 4
+
+static struct fl_region no_region;
+static struct fl_cache no_cache = { .key = UINT64_MAX, .region = &no_region };
+
+__thread struct fl_cache *fl_cache_self FL_PURE_TLS = &no_cache;
+
+struct fl_cache *const fl_cache_none = &no_cache;
+
+/* Lists of slabs */
+
+static void list(struct fl_bin *bin, struct fl_slab *slab)
+{
+	slab->state = FL_SLAB_LISTED;
+	slab->next = NULL;
+	slab->prev = bin->last;
+	if (bin->last)
+		bin->last->next = slab;
+	else
+		bin->first = slab;
+	bin->last = slab;
+}
+
+static void unlist(struct fl_bin *bin, struct fl_slab *slab)
+{
+	if (slab->prev)
+		slab->prev->next = slab->next;
+	else
+		bin->first = slab->next;
+	if (slab->next)
+		slab->next->prev = slab->prev;
+	else
+		bin->last = slab->prev;
+}
+
+/* Free, on slabs of this cache, under its lock */
+
+static void destroy_slab(struct fl_cache *cache, struct fl_slab *slab)
+{
+	struct fl_bin *bin = &cache->bins[slab->class];
+
+	unlist(bin, slab);
+	if (bin->carving == slab)
+		bin->carving = NULL;
+	fl_slab_destroy(slab, cache->arena);
+}
+
+/* One empty slab a class is kept where it is the only one with free slots: what was freed is likely wanted again. */
+static bool is_spare(const struct fl_bin *bin, const struct fl_slab *slab)
+{
+	return bin->first == slab && bin->last == slab && fl_classes[slab->class].ngranules == 1;
+}
+
+static void slab_event(struct fl_cache *cache, struct fl_slab *slab)
+{
+	struct fl_bin *bin = &cache->bins[slab->class];
+
+	if (slab->state == FL_SLAB_FULL) {
+		slab->countdown = slab->ncarved - 1u;
+		list(bin, slab);
+		if (slab->countdown != 0)
+			return;
+	}
+	if (!is_spare(bin, slab))
+		destroy_slab(cache, slab);
+}
+
+void fl_cache_slab_event(struct fl_cache *cache, struct fl_slab *slab)
+{
+	fl_lock_take(&cache->lock);
+	slab_event(cache, slab);
+	fl_lock_put(&cache->lock);
+}
+
+static void free_locked(struct fl_cache *cache, struct fl_slab *slab, struct fl_slot *slot)
+{
+	slot->next = slab->free;
+	slot->slab = slab;
+	slab->free = slot;
+	if (--slab->countdown == 0)
+		slab_event(cache, slab);
+}
+
+/* Messages between caches */
+
+static void send(struct fl_cache *owner, struct fl_slot *first, struct fl_slot *last)
+{
+	struct fl_slot *head = __atomic_load_n(&owner->inbox, __ATOMIC_RELAXED);
+
+	do
+		last->next = head;
+	while (!__atomic_compare_exchange_n(&owner->inbox, &head, first, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+static void send_outbox(struct fl_outbox *outbox)
+{
+	if (outbox->n != 0)
+		send(fl_cache_by_id(outbox->id), outbox->first, outbox->last);
+	*outbox = (struct fl_outbox){ 0 };
+}
+
+void fl_cache_send_all(struct fl_cache *cache)
+{
+	if (cache->outgoing == 0)
+		return;
+	for (size_t i = 0; i < FL_NOUTBOXES; i++)
+		send_outbox(&cache->outboxes[i]);
+	cache->outgoing = 0;
+}
+
+static void free_remote(struct fl_cache *cache, unsigned int id, struct fl_slot *slot, size_t size)
+{
+	struct fl_cache *owner = fl_cache_by_id(id);
+
+	/* Another arena may be reset or destroyed with slots still on their way: those go at once. */
+	if (cache->arena != owner->arena) {
+		send(owner, slot, slot);
+		return;
+	}
+	struct fl_outbox *outbox = &cache->outboxes[id % FL_NOUTBOXES];
+	if (outbox->id != id) {
+		send_outbox(outbox);
+		outbox->id = id;
+	}
+	slot->next = outbox->first;
+	outbox->first = slot;
+	if (outbox->last == NULL)
+		outbox->last = slot;
+	cache->outgoing += size;
+	if (cache->outgoing > OUTGOING_MOST)
+		fl_cache_send_all(cache);
+	else if (++outbox->n >= OUTBOX_SLOTS)
+		send_outbox(outbox);
+}
+
+/* The slab of a slot that was sent to this cache; NULL, sent on, when another cache has adopted it meanwhile. */
+static struct fl_slab *slab_of(const struct fl_cache *cache, struct fl_slot *slot)
+{
+	const struct fl_region *region = cache->region;
+
+	if (fl_granule_of(region, slot) >= region->frontier)
+		region = fl_region_find(slot);
+	uint64_t word = fl_map_get(region, fl_granule_of(region, slot));
+	if (fl_map_id(word) == fl_cache_id(cache))
+		return fl_map_descriptor(word);
+	send(fl_cache_by_id(fl_map_id(word)), slot, slot);
+	return NULL;
+}
+
+/* Under lock. */
+static void empty_inbox(struct fl_cache *cache)
+{
+	if (fl_likely(__atomic_load_n(&cache->inbox, __ATOMIC_RELAXED) == NULL))
+		return;
+	struct fl_slot *slot = __atomic_exchange_n(&cache->inbox, NULL, __ATOMIC_ACQUIRE);
+	while (slot) {
+		struct fl_slot *next = slot->next;
+		struct fl_slab *slab = slab_of(cache, slot);
+		if (slab)
+			free_locked(cache, slab, slot);
+		slot = next;
+	}
+}
+
+/* Allocation */
+
+/* Free slots of the class that this cache has already, or can carve. Under lock. */
+static struct fl_slot *refill_own(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
+{
+	struct fl_bin *bin = &cache->bins[class];
+	struct fl_slab *slab = bin->first;
+
+	if (slab) {
+		struct fl_slot *slots = slab->free;
+		unlist(bin, slab);
+		slab->free = NULL;
+		slab->state = FL_SLAB_FULL;
+		slab->countdown = 1;
+		return slots;
+	}
+	if (bin->carving == NULL)
+		return NULL;
+	struct fl_slot *slots = fl_slab_carve(bin->carving, failure);
+	if (slots && fl_slab_is_carved(bin->carving))
+		bin->carving = NULL;
+	return slots;
+}
+
+/* Take a slab of the class over from a parked cache. */
+static bool adopt(struct fl_cache *cache, unsigned int class)
+{
+	struct fallow_arena *arena = cache->arena;
+	struct fl_slab *slab = NULL;
+
+	if (fl_likely(__atomic_load_n(&arena->parked, __ATOMIC_RELAXED) == NULL))
+		return false;
+	fl_lock_take(&arena->lock);
+	struct fl_cache *parked = arena->parked;
+	for (int i = 0; parked && slab == NULL && i < ADOPT_TRIES; parked = parked->next_parked, i++) {
+		if (parked == cache)
+			continue;
+		fl_lock_take(&parked->lock);
+		empty_inbox(parked);
+		slab = parked->bins[class].first;
+		if (slab) {
+			unlist(&parked->bins[class], slab);
+			if (parked->bins[class].carving == slab)
+				parked->bins[class].carving = NULL;
+			size_t granule = fl_descriptor_granule(slab->region, slab);
+			slab->owner = cache;
+			for (size_t g = 0; g < fl_classes[class].ngranules; g++)
+				fl_map_set(slab->region, granule + g, fl_map_word(fl_cache_id(cache), slab));
+		}
+		fl_lock_put(&parked->lock);
+	}
+	fl_lock_put(&arena->lock);
+	if (slab == NULL)
+		return false;
+	fl_lock_take(&cache->lock);
+	list(&cache->bins[class], slab);
+	if (!fl_slab_is_carved(slab) && cache->bins[class].carving == NULL)
+		cache->bins[class].carving = slab;
+	fl_lock_put(&cache->lock);
+	return true;
+}
+
+/* Give kept empty slabs back. Under lock. True if there were any. */
+static bool destroy_spares(struct fl_cache *cache)
+{
+	bool any = false;
+
+	for (size_t class = 0; class < FL_NCLASSES; class++) {
+		for (struct fl_slab *slab = cache->bins[class].first, *next; slab; slab = next) {
+			next = slab->next;
+			if (slab->countdown == 0) {
+				destroy_slab(cache, slab);
+				any = true;
+			}
+		}
+	}
+	return any;
+}
+
+/* Return slots in hand to their slabs, take in what others sent, and give empty slabs back. Under lock. */
+static bool flush(struct fl_cache *cache)
+{
+	for (size_t class = 0; class < FL_NCLASSES; class++) {
+		struct fl_slot *slot = cache->heads[class];
+		cache->heads[class] = NULL;
+		while (slot) {
+			struct fl_slot *next = slot->next;
+			struct fl_slab *slab = slab_of(cache, slot);
+			if (slab)
+				free_locked(cache, slab, slot);
+			slot = next;
+		}
+	}
+	empty_inbox(cache);
+	return destroy_spares(cache);
+}
+
+bool fl_cache_flush(struct fl_cache *cache)
+{
+	fl_lock_take(&cache->lock);
+	bool any = flush(cache);
+	fl_lock_put(&cache->lock);
+	return any;
+}
+
+static struct fl_slot *refill_new_slab(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
+{
+	struct fl_slot *slots = NULL;
+	struct fl_slab *slab = fl_slab_create(cache, cache->arena, fl_cache_id(cache), class, failure);
+
+	if (slab == NULL)
+		return NULL;
+	fl_lock_take(&cache->lock);
+	slots = fl_slab_carve(slab, failure);
+	if (slots == NULL)
+		fl_slab_destroy(slab, cache->arena);
+	else if (!fl_slab_is_carved(slab))
+		cache->bins[class].carving = slab;
+	fl_lock_put(&cache->lock);
+	return slots;
+}
+
+/* Slots for the class in heads, or false with *failure filled in. */
+static bool refill(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
+{
+	struct fl_slot *slots;
+
+	do {
+		fl_lock_take(&cache->lock);
+		empty_inbox(cache);
+		slots = refill_own(cache, class, failure);
+		fl_lock_put(&cache->lock);
+	} while (slots == NULL && adopt(cache, class));
+	if (slots == NULL) {
+		fl_cache_send_all(cache);
+		slots = refill_new_slab(cache, class, failure);
+	}
+	/* Slots in hand of other classes may be what keeps memory from this one. */
+	if (slots == NULL && fl_cache_flush(cache))
+		slots = refill_new_slab(cache, class, failure);
+	cache->heads[class] = slots;
+	return slots != NULL;
+}
+
+static void *alloc_small(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
+{
+	void *block = fl_cache_pop(cache, class);
+
+	if (block == NULL && refill(cache, class, failure))
+		block = fl_cache_pop(cache, class);
+	return block;
+}
+
+/* The class whose slots are all aligned and hold size bytes; FL_NCLASSES when there is none. */
+static unsigned int aligned_class(size_t size, size_t alignment)
+{
+	if (size > FL_SMALL_MOST || alignment > FL_GRANULE)
+		return FL_NCLASSES;
+	unsigned int class = fl_class_of(size);
+	while (class < FL_NCLASSES && fl_classes[class].size % alignment != 0)
+		class++;
+	return class;
+}
+
+static void *alloc(struct fl_cache *cache, size_t size, size_t alignment, bool *zero, struct fl_failure *failure)
+{
+	unsigned int class = aligned_class(size, alignment);
+
+	*zero = false;
+	if (class < FL_NCLASSES)
+		return alloc_small(cache, class, failure);
+	void *block = fl_large_alloc(cache->arena, size, alignment, zero, failure);
+	if (block == NULL && failure->reason != FALLOW_REASON_TOO_LARGE && fl_cache_flush(cache))
+		block = fl_large_alloc(cache->arena, size, alignment, zero, failure);
+	return block;
+}
+
+/* For threads without a cache of their own. */
+static void *alloc_shared(struct fallow_arena *arena, size_t size, size_t alignment, bool *zero,
+			  struct fl_failure *failure)
+{
+	void *block = NULL;
+
+	*failure = (struct fl_failure){ FALLOW_REASON_SYSTEM_MEMORY, ENOMEM };
+	fl_lock_take(&arena->shared_lock);
+	if (arena->shared == NULL) {
+		fl_lock_take(&arena->lock);
+		arena->shared = fl_cache_create(arena);
+		fl_lock_put(&arena->lock);
+	}
+	if (arena->shared)
+		block = alloc(arena->shared, size, alignment, zero, failure);
+	fl_lock_put(&arena->shared_lock);
+	return block;
+}
+
+void *fl_cache_alloc_in(struct fallow_arena *arena, size_t size, size_t alignment, bool *zero)
+{
+	struct fl_failure failure = { FALLOW_REASON_NONE, 0 };
+
+	for (unsigned int attempt = 0;; attempt++) {
+		struct fl_cache *cache = fl_cache_of(arena);
+		void *block;
+		if (cache) {
+			block = alloc(cache, size, alignment, zero, &failure);
+			fl_decay_consider(cache->region);
+		} else {
+			block = alloc_shared(arena, size, alignment, zero, &failure);
+		}
+		if (block != NULL)
+			return block;
+		if (!fl_arena_retry(arena, size, failure, attempt))
+			return NULL;
+	}
+}
+
+void *fl_cache_alloc_slow(struct fl_cache *cache, size_t size, size_t alignment, bool *zero)
+{
+	bool ignored;
+	struct fallow_arena *arena = cache->arena;
+
+	if (arena == NULL) {
+		arena = fl_start();
+		if (arena == NULL)
+			return fl_start_alloc_early(size, alignment);
+	}
+	return fl_cache_alloc_in(arena, size, alignment, zero ? zero : &ignored);
+}
+
+/* Free, in every other case */
+
+static void misuse(const void *block, const char *kind) __attribute__((noreturn));
+
+static void misuse(const void *block, const char *kind)
+{
+	fl_fatal("free of %p: %s", block, kind);
+}
+
+static bool contains(const struct fl_slot *slots, const struct fl_slot *slot)
+{
+	while (slots && slots != slot)
+		slots = slots->next;
+	return slots != NULL;
+}
+
+/*
+ * A slot with the mark of a free one. In a slab of this thread the lists tell; elsewhere its link must look like one, too.
+ */
+static bool is_free(const struct fl_cache *cache, const struct fl_slab *slab, const struct fl_slot *slot, bool own)
+{
+	if (slot->slab != slab)
+		return false;
+	if (own)
+		return contains(slab->free, slot) || contains(cache->heads[slab->class], slot);
+	return slot->next == NULL || fl_region_find(slot->next) != NULL;
+}
+
+/* What is at an address where the map knows no start. */
+static const char *explain(const struct fl_region *region, size_t granule)
+{
+	if (region->units[granule / 64].free >> (granule % 64) & 1)
+		return "double free";
+	return "not the start of a block";
+}
+
+struct place {
+	struct fl_region *region;
+	size_t granule;
+	uint64_t word; /* of the map; not 0 */
+};
+
+/* Find a block, or end the process. */
+static struct place find(const void *block)
+{
+	struct place place = { .region = fl_region_find(block) };
+
+	if (place.region == NULL)
+		misuse(block, "not allocated by fallow");
+	place.granule = fl_granule_of(place.region, block);
+	if (place.granule >= __atomic_load_n(&place.region->frontier, __ATOMIC_ACQUIRE))
+		misuse(block, "not allocated by fallow");
+	place.word = fl_map_get(place.region, place.granule);
+	if (place.word == 0)
+		misuse(block, explain(place.region, place.granule));
+	return place;
+}
+
+/* The slab of a small block that find() found, or the end of the process. */
+static struct fl_slab *check_slot(const struct place *place, const void *block)
+{
+	struct fl_slab *slab = fl_map_descriptor(place->word);
+	size_t first = fl_descriptor_granule(place->region, slab);
+	size_t offset = (size_t)((const char *)block - (const char *)fl_granule_address(place->region, first));
+
+	if (offset % fl_classes[place->region->classes[place->granule]].size != 0)
+		misuse(block, "not the start of a block");
+	return slab;
+}
+
+static void free_large(const struct place *place, void *block)
+{
+	struct fl_large *large = fl_map_descriptor(place->word);
+
+	if (block != fl_granule_address(place->region, place->granule))
+		misuse(block, "not the start of a block");
+	fl_large_free(large, block);
+}
+
+void fl_cache_free_slow(struct fl_cache *cache, void *block)
+{
+	if (block == NULL || fl_start_is_early(block))
+		return;
+	struct place place = find(block);
+	unsigned int id = fl_map_id(place.word);
+	if (id == FL_ID_LARGE) {
+		free_large(&place, block);
+		return;
+	}
+
+	struct fl_slot *slot = block;
+	struct fl_slab *slab = check_slot(&place, block);
+	struct fl_cache *owner = fl_cache_by_id(id);
+	bool own = __atomic_load_n(&owner->thread, __ATOMIC_RELAXED) == &fl_cache_self;
+	if (is_free(owner, slab, slot, own))
+		misuse(block, "double free");
+	slot->slab = slab;
+	if (own) {
+		fl_lock_take(&owner->lock);
+		free_locked(owner, slab, slot);
+		fl_lock_put(&owner->lock);
+		return;
+	}
+	if (cache->arena == NULL)
+		cache = fl_cache_of(owner->arena);
+	if (cache)
+		free_remote(cache, id, slot, fl_classes[place.region->classes[place.granule]].size);
+	else
+		send(owner, slot, slot);
+}
+
+/* Size and resize */
+
+size_t fl_cache_usable_size(const void *block)
+{
+	if (block == NULL)
+		return 0;
+	if (fl_start_is_early(block))
+		return fl_start_early_size(block);
+	struct place place = find(block);
+	if (fl_map_id(place.word) == FL_ID_LARGE)
+		return ((struct fl_large *)fl_map_descriptor(place.word))->n << FL_GRANULE_SHIFT;
+	return fl_classes[place.region->classes[place.granule]].size;
+}
+
+static struct fallow_arena *arena_of(const struct place *place)
+{
+	if (fl_map_id(place->word) == FL_ID_LARGE)
+		return ((struct fl_large *)fl_map_descriptor(place->word))->arena;
+	return fl_cache_by_id(fl_map_id(place->word))->arena;
+}
+
+struct fallow_arena *fl_cache_arena_of(const void *block)
+{
+	if (fl_start_is_early(block))
+		return fl_process_arena();
+	struct place place = find(block);
+	return arena_of(&place);
+}
+
+/* Whether a block of have bytes is good enough for size bytes: it fits, and wastes less than half. */
+static bool suits(size_t have, size_t size)
+{
+	return size <= have && (size >= have / 2 || have <= 64);
+}
+
+void *fl_cache_realloc(struct fl_cache *cache, void *block, size_t size)
+{
+	if (block == NULL)
+		return fl_cache_alloc(cache, size);
+	if (size == 0) {
+		fl_cache_free(cache, block);
+		return NULL;
+	}
+	size_t have = fl_cache_usable_size(block);
+	struct fallow_arena *arena = cache->arena;
+	if (!fl_start_is_early(block)) {
+		struct place place = find(block);
+		arena = arena_of(&place);
+		if (fl_map_id(place.word) == FL_ID_LARGE) {
+			if (size > FL_SMALL_MOST && fl_large_resize(fl_map_descriptor(place.word), block, size))
+				return block;
+		} else if (suits(have, size)) {
+			return block;
+		}
+	}
+	bool ignored;
+	void *moved = arena == cache->arena ? fl_cache_alloc(cache, size) : fl_cache_alloc_in(arena, size, 1, &ignored);
+	if (moved == NULL)
+		return NULL;
+	memcpy(moved, block, fl_min(have, size));
+	fl_cache_free(cache, block);
+	return moved;
+}
+
+/* Whole arenas */
+
+void fl_cache_trim(struct fallow_arena *arena)
+{
+	struct fl_cache *own = fl_cache_of(arena);
+
+	if (own) {
+		fl_cache_send_all(own);
+		fl_cache_flush(own);
+	}
+	fl_lock_take(&arena->lock);
+	for (struct fl_cache *parked = arena->parked; parked; parked = parked->next_parked)
+		fl_cache_flush(parked);
+	fl_lock_put(&arena->lock);
+}
+
+static void forget(struct fl_cache *cache)
+{
+	memset(cache->heads, 0, sizeof(cache->heads));
+	memset(cache->bins, 0, sizeof(cache->bins));
+	memset(cache->outboxes, 0, sizeof(cache->outboxes));
+	cache->outgoing = 0;
+	cache->inbox = NULL;
+}
+
+/* Put every extent of the arena in a region. */
+static void put_all(struct fallow_arena *arena, struct fl_region *region)
+{
+	for (size_t granule = 0; granule < region->frontier;) {
+		uint64_t word = fl_map_get(region, granule);
+		struct place place = { region, granule, word };
+		if (word == 0 || arena_of(&place) != arena) {
+			granule++;
+			continue;
+		}
+		void *descriptor = fl_map_descriptor(word);
+		if (fl_map_id(word) == FL_ID_LARGE) {
+			size_t n = ((struct fl_large *)descriptor)->n;
+			fl_large_free(descriptor, fl_granule_address(region, granule));
+			granule += n;
+		} else {
+			granule += fl_classes[((struct fl_slab *)descriptor)->class].ngranules;
+			fl_slab_destroy(descriptor, arena);
+		}
+	}
+}
+
+void fl_cache_reset_all(struct fallow_arena *arena)
+{
+	fl_lock_take(&arena->lock);
+	for (struct fl_cache *cache = arena->caches; cache; cache = cache->next)
+		forget(cache);
+	fl_lock_put(&arena->lock);
+	put_all(arena, arena->region);
+	if (arena->spill)
+		put_all(arena, arena->spill);
+}

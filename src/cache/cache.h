@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Caches: a thread's part of an arena, and the paths that malloc and free take through it.
+ *
+ * alloc pops the class's free list; free pushes onto the slab's. Neither locks, counts or branches more than it must. All
+ * else is in slow paths, which hold the cache's lock so that fork, thread exit and other threads' adopting find them
+ * at rest.
+ *
+ * Blocks freed by another thread go home in batches: each cache collects them by owner in outboxes, and sends a batch
+ * by one compare-and-swap onto the owner's inbox, which the owner empties in its slow path (P. Liétar et al., "snmalloc:
+ * a message passing allocator", ISMM 2019).
+ *
+ * When a thread ends its caches are parked, slabs and all; a new thread takes a parked cache over, and a cache that runs
+ * out of slots adopts slabs from parked ones.
+ */
+#ifndef FL_CACHE_CACHE_H
+#define FL_CACHE_CACHE_H
+
+#include "heap/large.h"
+#include "heap/slab.h"
+
+#define FL_NOUTBOXES 16
+
+struct fl_bin {
+	struct fl_slab *first; /* LISTED slabs, longest listed first */
+	struct fl_slab *last;
+	struct fl_slab *carving; /* not carved whole; may be listed too */
+};
+
+struct fl_outbox {
+	struct fl_slot *first;
+	struct fl_slot *last;
+	uint32_t id; /* of the owner they go to */
+	uint32_t n;
+};
+
+struct fl_cache {
+	/* The owner thread's, without lock. */
+	struct fl_slot *heads[FL_NCLASSES]; /* free slots in hand */
+	uint64_t key;                       /* the id, where words of the address map have it */
+	struct fl_region *region;           /* the arena's */
+	struct fallow_arena *arena;
+	const void *thread;                 /* &fl_cache_self of the owner, NULL when parked */
+	struct fl_outbox outboxes[FL_NOUTBOXES];
+	size_t outgoing;                    /* bytes in outboxes */
+
+	/* The owner's under lock. */
+	struct fl_lock lock;
+	struct fl_bin bins[FL_NCLASSES];
+
+	/* The arena's, under its lock. */
+	struct fl_cache *next;
+	struct fl_cache *next_parked;
+
+	struct fl_slot *inbox FL_CACHE_ALIGNED; /* atomic: other threads push, the owner takes all */
+};
+
+/* The calling thread's cache in the process heap's arena; fl_cache_none, which has no slots, before the first need. */
+extern __thread struct fl_cache *fl_cache_self FL_PURE_TLS;
+extern struct fl_cache *const fl_cache_none;
+
+static inline unsigned int fl_cache_id(const struct fl_cache *cache)
+{
+	return fl_map_id(cache->key);
+}
+
+/* A slot of the class, or NULL when the slow path must be taken. */
+static inline void *fl_cache_pop(struct fl_cache *cache, unsigned int class)
+{
+	struct fl_slot *slot = cache->heads[class];
+
+	if (fl_likely(slot != NULL)) {
+		cache->heads[class] = slot->next;
+		slot->slab = NULL;
+	}
+	return slot;
+}
+
+/* What every way of allocating ends in: any size, any alignment (a power of two). NULL with errno ENOMEM. */
+void *fl_cache_alloc_slow(struct fl_cache *cache, size_t size, size_t alignment, bool *zero) FL_COLD;
+
+/* Free anything: remote, large, foreign or wrong, without errno. */
+void fl_cache_free_slow(struct fl_cache *cache, void *block) FL_COLD;
+
+/* The slab's countdown reached 0. */
+void fl_cache_slab_event(struct fl_cache *cache, struct fl_slab *slab) FL_COLD;
+
+static inline void *fl_cache_alloc(struct fl_cache *cache, size_t size)
+{
+	if (fl_likely(size <= FL_TABLE_MOST)) {
+		void *block = fl_cache_pop(cache, fl_class_table[(size + 15) / 16]);
+		if (fl_likely(block != NULL))
+			return block;
+	} else if (size <= FL_SMALL_MOST) {
+		void *block = fl_cache_pop(cache, fl_class_of_medium(size));
+		if (fl_likely(block != NULL))
+			return block;
+	}
+	return fl_cache_alloc_slow(cache, size, 1, NULL);
+}
+
+static inline void fl_cache_free(struct fl_cache *cache, void *block)
+{
+	const struct fl_region *region = cache->region;
+	struct fl_slot *slot = block;
+	size_t granule = fl_granule_of(region, block);
+
+	if (fl_likely(granule < region->frontier)) {
+		uint64_t word = fl_map_get(region, granule) ^ cache->key;
+		struct fl_slab *slab = (struct fl_slab *)word;
+		if (fl_likely(word >> FL_ID_SHIFT == 0 && slot->slab != slab)) {
+			slot->next = slab->free;
+			slot->slab = slab;
+			slab->free = slot;
+			if (fl_unlikely(--slab->countdown == 0))
+				fl_cache_slab_event(cache, slab);
+			return;
+		}
+	}
+	fl_cache_free_slow(cache, block);
+}
+
+/* Bytes that may be used at a live block; 0 for NULL. Ends the process when it is no block. */
+size_t fl_cache_usable_size(const void *block);
+
+/* The arena of a live block, which is not NULL. Ends the process when it is no block. */
+struct fallow_arena *fl_cache_arena_of(const void *block);
+
+/* As realloc(3), within the arena that the block is of (cache's own for NULL). */
+void *fl_cache_realloc(struct fl_cache *cache, void *block, size_t size);
+
+/* Any size and alignment (a power of two) from an arena, in whatever thread. NULL with errno ENOMEM. */
+void *fl_cache_alloc_in(struct fallow_arena *arena, size_t size, size_t alignment, bool *zero);
+
+/* Send what waits in a cache's outboxes. Its owner's, or under its lock when it has none. */
+void fl_cache_send_all(struct fl_cache *cache);
+
+/* Return slots in hand to their slabs and give empty slabs back. The same callers. True if there were any. */
+bool fl_cache_flush(struct fl_cache *cache);
+
+/* Both, for the calling thread's cache and parked ones. */
+void fl_cache_trim(struct fallow_arena *arena);
+
+/* Forget every block of the arena: no thread may be using it. */
+void fl_cache_reset_all(struct fallow_arena *arena);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Starting the process heap.
+ */
+#include "cache/start.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "cache/threads.h"
+#include "diag/message.h"
+#include "diag/options.h"
+#include "extent/decay.h"
+#include "meta/claim.h"
+#include "meta/meta.h"
+
+#define EARLY_LENGTH (16 * FL_KIB)
+
+enum state {
+	NOT_STARTED,
+	READY,
+};
+
+static struct {
+	struct fl_lock lock;
+	enum state state; /* atomic */
+	struct fallow_arena arena;
+} heap = { .lock = FL_LOCK_INIT(FL_RANK_START) };
+
+static struct {
+	size_t used; /* atomic */
+	char bytes[EARLY_LENGTH] __attribute__((aligned(16)));
+} early;
+
+struct early_header {
+	size_t size;
+	size_t unused; /* keeps blocks aligned to 16 */
+};
+
+static enum fallow_populate populate_mode(void)
+{
+	bool huge = fl_options.backing == FALLOW_BACKING_HUGETLB;
+
+	switch (fl_options.populate) {
+	case FL_OPTION_POPULATE_STRICT:
+		return FALLOW_POPULATE_WRITE;
+	case FL_OPTION_POPULATE_LAZY:
+		return FALLOW_POPULATE_NONE;
+	default:
+		return huge ? FALLOW_POPULATE_WRITE : FALLOW_POPULATE_NONE;
+	}
+}
+
+static int create_arena(void)
+{
+	struct fl_arena_options options = {
+		.region = {
+			.backing = {
+				.kind = (enum fallow_backing)fl_options.backing,
+				.populate = populate_mode(),
+				.page_size = fl_options.backing == FALLOW_BACKING_HUGETLB ? fl_options.pagesize : 0,
+				.fd = -1,
+				.node = -1,
+				.name = "fallow heap",
+			},
+			.reserve = fl_claim_longest() / 4,
+			.limit = fl_options.limit,
+			.decay = fl_options.decay,
+			.thp = (enum fallow_thp)fl_options.thp,
+		},
+		.spill = (enum fallow_spill)fl_options.spill,
+	};
+	int result = fl_arena_create(&heap.arena, &options);
+	if (result != 0 && fl_options.backing == FALLOW_BACKING_HUGETLB) {
+		fl_message("backing:hugetlb: this system has no such huge pages; using ordinary memory");
+		fl_options.backing = FALLOW_BACKING_ANON;
+		options.region.backing.kind = FALLOW_BACKING_ANON;
+		options.region.backing.page_size = 0;
+		options.region.backing.populate = populate_mode();
+		result = fl_arena_create(&heap.arena, &options);
+	}
+	return result;
+}
+
+static void fork_prepare(void)
+{
+	fl_lock_take(&heap.lock);
+	fl_cache_fork_prepare();
+	fl_region_fork_prepare();
+	fl_lock_take(&fl_meta_lock);
+}
+
+static void fork_parent(void)
+{
+	fl_lock_put(&fl_meta_lock);
+	fl_region_fork_done();
+	fl_cache_fork_parent();
+	fl_lock_put(&heap.lock);
+}
+
+static void fork_child(void)
+{
+	fl_lock_put(&fl_meta_lock);
+	fl_region_fork_done();
+	fl_decay_fork_child();
+	fl_cache_fork_child();
+	fl_lock_put(&heap.lock);
+}
+
+/* True for the one caller that made it. */
+static bool make(void)
+{
+	bool made = false;
+
+	fl_lock_take(&heap.lock);
+	if (heap.state == NOT_STARTED) {
+		fl_options_start(environ);
+		if (create_arena() == 0) {
+			fl_options_seal();
+			fl_cache_attach(&heap.arena);
+			__atomic_store_n(&heap.state, READY, __ATOMIC_RELEASE);
+			made = true;
+		}
+	}
+	fl_lock_put(&heap.lock);
+	return made;
+}
+
+struct fallow_arena *fl_process_arena(void)
+{
+	return __atomic_load_n(&heap.state, __ATOMIC_ACQUIRE) == READY ? &heap.arena : NULL;
+}
+
+struct fallow_arena *fl_start(void)
+{
+	struct fallow_arena *arena = fl_process_arena();
+
+	if (fl_likely(arena != NULL))
+		return arena;
+	if (environ == NULL && __atomic_load_n(&early.used, __ATOMIC_RELAXED) < EARLY_LENGTH)
+		return NULL;
+	/* Both may allocate, which now they can. */
+	if (make()) {
+		fl_cache_start();
+		pthread_atfork(fork_prepare, fork_parent, fork_child);
+	}
+	return fl_process_arena();
+}
+
+void *fl_start_alloc_early(size_t size, size_t alignment)
+{
+	size_t wanted;
+
+	alignment = fl_max(alignment, 16);
+	if (__builtin_add_overflow(size, sizeof(struct early_header) + alignment + 15, &wanted) || wanted > EARLY_LENGTH) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	wanted = fl_align_down(wanted, 16);
+	size_t start = __atomic_fetch_add(&early.used, wanted, __ATOMIC_RELAXED);
+	if (start + wanted > EARLY_LENGTH) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	uintptr_t block = (uintptr_t)&early.bytes[start] + sizeof(struct early_header);
+	block = fl_align_up(block, alignment);
+	((struct early_header *)block)[-1].size = size;
+	return (void *)block;
+}
+
+bool fl_start_is_early(const void *block)
+{
+	return (uintptr_t)block - (uintptr_t)early.bytes < EARLY_LENGTH;
+}
+
+size_t fl_start_early_size(const void *block)
+{
+	return ((const struct early_header *)block)[-1].size;
+}

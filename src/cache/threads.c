@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Threads and their caches.
+ */
+#include "cache/threads.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "meta/meta.h"
+#include "os/os.h"
+
+#define NIDS 65536
+#define FIRST_ID (FL_ID_LARGE + 1)
+#define NARENAS 4096
+
+/* Parked caches beyond this many for each processor are emptied when they are parked. */
+#define PARKED_WARM 8
+
+/* glibc runs destructors of thread-specific data so often while any are set again: ours waits for the last round. */
+#define LAST_ROUND 3
+
+struct entry {
+	uint64_t serial;
+	struct fl_cache *cache;
+};
+
+struct table {
+	size_t n;
+	struct entry entries[];
+};
+
+static __thread struct table *table FL_PURE_TLS;
+static __thread uint8_t rounds FL_PURE_TLS; /* of destructors, or EXITED */
+#define EXITED UINT8_MAX
+
+static struct {
+	struct fl_lock lock;
+	unsigned int next;                 /* never used before */
+	unsigned int nfree;
+	struct fl_cache *by_id[NIDS];      /* atomic; a free id's slot is NULL */
+} ids = { .lock = FL_LOCK_INIT(FL_RANK_IDS), .next = FIRST_ID };
+
+static struct {
+	struct fl_lock lock;
+	struct fallow_arena *by_index[NARENAS]; /* atomic; written under lock */
+	size_t n;                               /* indices ever used; atomic */
+} arenas = { .lock = FL_LOCK_INIT(FL_RANK_ARENAS) };
+
+static pthread_key_t key;
+static bool key_exists;
+static size_t ncaches; /* atomic */
+
+struct fl_cache *fl_cache_by_id(unsigned int id)
+{
+	return __atomic_load_n(&ids.by_id[id], __ATOMIC_ACQUIRE);
+}
+
+size_t fl_cache_count(void)
+{
+	return __atomic_load_n(&ncaches, __ATOMIC_RELAXED);
+}
+
+/* 0: all ids are in use. */
+static unsigned int take_id(struct fl_cache *cache)
+{
+	unsigned int id = 0;
+
+	fl_lock_take(&ids.lock);
+	if (ids.nfree > 0) {
+		for (id = FIRST_ID; ids.by_id[id] != NULL; id++)
+			;
+		ids.nfree--;
+	} else if (ids.next < NIDS) {
+		id = ids.next++;
+	}
+	if (id != 0)
+		__atomic_store_n(&ids.by_id[id], cache, __ATOMIC_RELEASE);
+	fl_lock_put(&ids.lock);
+	return id;
+}
+
+static void put_id(unsigned int id)
+{
+	fl_lock_take(&ids.lock);
+	__atomic_store_n(&ids.by_id[id], NULL, __ATOMIC_RELEASE);
+	ids.nfree++;
+	fl_lock_put(&ids.lock);
+}
+
+struct fl_cache *fl_cache_create(struct fallow_arena *arena)
+{
+	struct fl_cache *cache = fl_meta_alloc(sizeof(*cache));
+
+	if (cache == NULL)
+		return NULL;
+	unsigned int id = take_id(cache);
+	if (id == 0) {
+		fl_meta_free(cache, sizeof(*cache));
+		return NULL;
+	}
+	cache->key = (uint64_t)id << FL_ID_SHIFT;
+	cache->region = arena->region;
+	cache->arena = arena;
+	fl_lock_init(&cache->lock, FL_RANK_CACHE);
+	cache->next = arena->caches;
+	arena->caches = cache;
+	__atomic_add_fetch(&ncaches, 1, __ATOMIC_RELAXED);
+	return cache;
+}
+
+/* A parked cache of the arena or a new one, now the calling thread's. */
+static struct fl_cache *acquire(struct fallow_arena *arena)
+{
+	fl_lock_take(&arena->lock);
+	struct fl_cache *cache = arena->parked;
+	if (cache) {
+		__atomic_store_n(&arena->parked, cache->next_parked, __ATOMIC_RELAXED);
+		arena->nparked--;
+	} else {
+		cache = fl_cache_create(arena);
+	}
+	if (cache)
+		__atomic_store_n(&cache->thread, &fl_cache_self, __ATOMIC_RELAXED);
+	fl_lock_put(&arena->lock);
+	return cache;
+}
+
+static void park(struct fl_cache *cache)
+{
+	struct fallow_arena *arena = cache->arena;
+
+	fl_cache_send_all(cache);
+	if (__atomic_load_n(&arena->nparked, __ATOMIC_RELAXED) >= PARKED_WARM)
+		fl_cache_flush(cache);
+	fl_lock_take(&arena->lock);
+	__atomic_store_n(&cache->thread, NULL, __ATOMIC_RELAXED);
+	cache->next_parked = arena->parked;
+	__atomic_store_n(&arena->parked, cache, __ATOMIC_RELAXED);
+	arena->nparked++;
+	fl_lock_put(&arena->lock);
+}
+
+/* Have thread_exit() run in this thread. May allocate. */
+static void expect_exit(void)
+{
+	if (key_exists)
+		pthread_setspecific(key, &key);
+}
+
+/* A table with room for index. */
+static struct table *grow_table(size_t index)
+{
+	size_t n = (size_t)1 << fl_log2_ceil(index + 1);
+	struct table *grown = fl_meta_alloc(sizeof(*grown) + n * sizeof(struct entry));
+
+	if (grown == NULL)
+		return NULL;
+	grown->n = n;
+	if (table) {
+		__builtin_memcpy(grown->entries, table->entries, table->n * sizeof(struct entry));
+		fl_meta_free(table, sizeof(*table) + table->n * sizeof(struct entry));
+	}
+	return table = grown;
+}
+
+static struct fl_cache *cache_in_table(struct fallow_arena *arena)
+{
+	size_t index = arena->index;
+
+	if (table == NULL || index >= table->n) {
+		if (grow_table(index) == NULL)
+			return NULL;
+	}
+	struct entry *entry = &table->entries[index];
+	if (fl_unlikely(entry->serial != arena->serial)) {
+		struct fl_cache *cache = acquire(arena);
+		if (cache == NULL)
+			return NULL;
+		*entry = (struct entry){ arena->serial, cache };
+		expect_exit();
+	}
+	return table->entries[index].cache;
+}
+
+struct fl_cache *fl_cache_of(struct fallow_arena *arena)
+{
+	if (rounds == EXITED)
+		return NULL;
+	if (arena->index != 0)
+		return cache_in_table(arena);
+	if (fl_unlikely(fl_cache_self == fl_cache_none)) {
+		struct fl_cache *cache = acquire(arena);
+		if (cache == NULL)
+			return NULL;
+		fl_cache_self = cache;
+		expect_exit();
+	}
+	return fl_cache_self;
+}
+
+static void park_table(void)
+{
+	fl_lock_take(&arenas.lock);
+	for (size_t i = 0; i < table->n; i++) {
+		struct fallow_arena *arena = arenas.by_index[i];
+		if (arena && table->entries[i].cache && table->entries[i].serial == arena->serial)
+			park(table->entries[i].cache);
+	}
+	fl_lock_put(&arenas.lock);
+	fl_meta_free(table, sizeof(*table) + table->n * sizeof(struct entry));
+	table = NULL;
+}
+
+static void thread_exit(void *value)
+{
+	if (rounds < LAST_ROUND) {
+		rounds++;
+		pthread_setspecific(key, value);
+		return;
+	}
+	rounds = EXITED;
+	if (table)
+		park_table();
+	if (fl_cache_self != fl_cache_none) {
+		struct fl_cache *cache = fl_cache_self;
+		fl_cache_self = fl_cache_none;
+		park(cache);
+	}
+}
+
+void fl_cache_start(void)
+{
+	key_exists = pthread_key_create(&key, thread_exit) == 0;
+	/* The thread that starts the heap had no key to set. */
+	expect_exit();
+}
+
+int fl_cache_attach(struct fallow_arena *arena)
+{
+	int result = -ENOMEM;
+
+	fl_lock_take(&arenas.lock);
+	for (unsigned int i = 0; i < NARENAS && result != 0; i++) {
+		if (arenas.by_index[i] == NULL) {
+			arena->index = i;
+			__atomic_store_n(&arenas.by_index[i], arena, __ATOMIC_RELEASE);
+			if (i >= arenas.n)
+				__atomic_store_n(&arenas.n, i + 1, __ATOMIC_RELEASE);
+			result = 0;
+		}
+	}
+	fl_lock_put(&arenas.lock);
+	return result;
+}
+
+void fl_cache_detach(struct fallow_arena *arena)
+{
+	fl_lock_take(&arenas.lock);
+	__atomic_store_n(&arenas.by_index[arena->index], NULL, __ATOMIC_RELEASE);
+	fl_lock_put(&arenas.lock);
+	for (struct fl_cache *cache = arena->caches, *next; cache; cache = next) {
+		next = cache->next;
+		put_id(fl_cache_id(cache));
+		fl_meta_free(cache, sizeof(*cache));
+		__atomic_sub_fetch(&ncaches, 1, __ATOMIC_RELAXED);
+	}
+}
+
+struct fallow_arena *fl_arena_next(const struct fallow_arena *after)
+{
+	size_t n = __atomic_load_n(&arenas.n, __ATOMIC_ACQUIRE);
+
+	for (size_t i = after ? after->index + 1 : 0; i < n; i++) {
+		struct fallow_arena *arena = __atomic_load_n(&arenas.by_index[i], __ATOMIC_ACQUIRE);
+		if (arena)
+			return arena;
+	}
+	return NULL;
+}
+
+void fl_cache_fork_prepare(void)
+{
+	fl_lock_take(&arenas.lock);
+	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;)
+		fl_lock_take(&arena->shared_lock);
+	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;)
+		fl_lock_take(&arena->lock);
+	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
+		for (struct fl_cache *cache = arena->caches; cache; cache = cache->next)
+			fl_lock_take(&cache->lock);
+	}
+	fl_lock_take(&ids.lock);
+}
+
+void fl_cache_fork_parent(void)
+{
+	fl_lock_put(&ids.lock);
+	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
+		for (struct fl_cache *cache = arena->caches; cache; cache = cache->next)
+			fl_lock_put(&cache->lock);
+		fl_lock_put(&arena->lock);
+		fl_lock_put(&arena->shared_lock);
+	}
+	fl_lock_put(&arenas.lock);
+}
+
+void fl_cache_fork_child(void)
+{
+	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
+		for (struct fl_cache *cache = arena->caches; cache; cache = cache->next) {
+			if (cache->thread == NULL || cache->thread == &fl_cache_self || cache == arena->shared)
+				continue;
+			cache->thread = NULL;
+			cache->next_parked = arena->parked;
+			arena->parked = cache;
+			arena->nparked++;
+		}
+	}
+	fl_cache_fork_parent();
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Lines on stderr.
+ */
+#include "diag/message.h"
+
+#include <stdlib.h>
+
+#include "base/format.h"
+#include "os/os.h"
+
+#define PREFIX "fallow: "
+#define LINE_LENGTH 400
+
+static void write_line(const char *format, va_list arguments)
+{
+	char line[LINE_LENGTH] = PREFIX;
+	size_t used = sizeof(PREFIX) - 1;
+
+	used += fl_format_list(line + used, sizeof(line) - used - 1, format, arguments);
+	line[used++] = '\n';
+	fl_os_write(2, line, used);
+}
+
+void fl_message(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line(format, arguments);
+	va_end(arguments);
+}
+
+void fl_fatal(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line(format, arguments);
+	va_end(arguments);
+	abort();
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The helper thread.
+ */
+#include "extent/decay.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "diag/options.h"
+#include "extent/extent.h"
+#include "os/os.h"
+
+#define STACK_SIZE (128 * FL_KIB)
+#define DESERVES (64 * FL_MIB >> FL_GRANULE_SHIFT)
+#define DESERVES_THREADED (8 * FL_MIB >> FL_GRANULE_SHIFT)
+
+/* libc's word on whether there were ever several threads; older ones do not say. */
+extern char __libc_single_threaded __attribute__((weak));
+
+enum state {
+	ABSENT,
+	RUNNING,
+	REFUSED, /* could not be started: not tried again in this process */
+};
+
+static struct {
+	struct fl_lock lock; /* held by the helper while it touches regions */
+	enum state state;    /* atomic */
+	uint32_t wakeups;    /* atomic; a futex */
+} helper = { .lock = FL_LOCK_INIT(FL_RANK_DECAY) };
+
+/* Purge what is due. Returns when to look again, 0: nothing is idle. */
+static uint64_t purge_due(void)
+{
+	uint64_t next = 0;
+
+	fl_lock_take(&helper.lock);
+	for (struct fl_region *region = NULL; (region = fl_region_next(region)) != NULL;) {
+		uint64_t at = __atomic_load_n(&region->purge_at, __ATOMIC_RELAXED);
+		if (at != 0 && at <= fl_os_clock_ms()) {
+			fl_extent_purge(region, FL_PURGE_EXPIRED);
+			at = __atomic_load_n(&region->purge_at, __ATOMIC_RELAXED);
+		}
+		if (at != 0 && (next == 0 || at < next))
+			next = at;
+	}
+	fl_lock_put(&helper.lock);
+	return next;
+}
+
+static void *run(void *unused)
+{
+	for (;;) {
+		uint32_t wakeups = __atomic_load_n(&helper.wakeups, __ATOMIC_ACQUIRE);
+		uint64_t next = purge_due(), now = fl_os_clock_ms();
+		if (next == 0)
+			fl_os_futex_wait(&helper.wakeups, wakeups);
+		else if (next > now)
+			fl_os_futex_wait_for(&helper.wakeups, wakeups, next - now + 1);
+	}
+	return unused;
+}
+
+static int create(size_t stack_size)
+{
+	pthread_t thread;
+	pthread_attr_t attributes;
+	sigset_t all, old;
+
+	if (pthread_attr_init(&attributes) != 0)
+		return -1;
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	if (stack_size != 0)
+		pthread_attr_setstacksize(&attributes, stack_size);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int result = pthread_create(&thread, &attributes, run, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attributes);
+	return result;
+}
+
+void fl_decay_start(void)
+{
+	enum state absent = ABSENT;
+
+	if (!__atomic_compare_exchange_n(&helper.state, &absent, RUNNING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return;
+	/* A program with much static thread-local storage needs more than the small stack. */
+	if (create(STACK_SIZE) != 0 && create(0) != 0)
+		__atomic_store_n(&helper.state, REFUSED, __ATOMIC_RELEASE);
+}
+
+void fl_decay_consider(const struct fl_region *region)
+{
+	size_t frontier = __atomic_load_n(&region->frontier, __ATOMIC_RELAXED);
+
+	if (fl_likely(frontier < DESERVES_THREADED) || __atomic_load_n(&helper.state, __ATOMIC_RELAXED) != ABSENT)
+		return;
+	bool threaded = &__libc_single_threaded != NULL && !__libc_single_threaded;
+	if (region->decay != FL_DECAY_NEVER && (threaded || frontier >= DESERVES))
+		fl_decay_start();
+}
+
+void fl_decay_wake(void)
+{
+	if (__atomic_load_n(&helper.state, __ATOMIC_RELAXED) != RUNNING)
+		return;
+	__atomic_add_fetch(&helper.wakeups, 1, __ATOMIC_RELEASE);
+	fl_os_futex_wake(&helper.wakeups, 1);
+}
+
+void fl_decay_pause(void)
+{
+	fl_lock_take(&helper.lock);
+}
+
+void fl_decay_resume(void)
+{
+	fl_lock_put(&helper.lock);
+}
+
+void fl_decay_fork_child(void)
+{
+	helper.state = ABSENT;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The helper: a thread that purges regions when their idle memory has decayed while the program does nothing.
+ *
+ * Regions purge themselves whenever extents are put. Only a program that falls idle needs the helper, so it is started
+ * no sooner than there is something worth waiting for: for an explicit arena with a decay time, or when the process heap
+ * has reached 64 MiB (8 MiB in a program that has threads anyway). It is never started while freeing, which libc does
+ * under locks of its own that pthread_create() needs. All signals are blocked in it.
+ */
+#ifndef FL_EXTENT_DECAY_H
+#define FL_EXTENT_DECAY_H
+
+#include "extent/region.h"
+
+/* Start the helper if it does not run. Without any lock held. That it could not be started is no error. */
+void fl_decay_start(void);
+
+/* Start it if the region is large enough to deserve it. Without any lock held, and not while freeing. */
+void fl_decay_consider(const struct fl_region *region);
+
+/* A region's purge_at has been set. */
+void fl_decay_wake(void);
+
+/* Keep the helper away from regions; it may be held over fork. */
+void fl_decay_pause(void);
+void fl_decay_resume(void);
+
+/* In a child: the helper did not come along. */
+void fl_decay_fork_child(void);
+
+#endif

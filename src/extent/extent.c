@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * First-fit by address over units, growth of the frontier, and bringing memory in.
+ *
+ * Each unit knows its longest free run; each group of 64 units has, for every power of two up to 64, the set of units
+ * with a run that long. A search looks only at units that may fit.
+ */
+#include "extent/extent.h"
+
+#include <errno.h>
+
+#include "base/bits.h"
+#include "extent/internal.h"
+#include "os/kernel.h"
+#include "os/os.h"
+
+/* The frontier moves in steps of a quarter of itself between these, so that neighbours merge into few mappings. */
+#define STEP_LEAST (FL_MIB >> FL_GRANULE_SHIFT)
+#define STEP_MOST (256 * FL_MIB >> FL_GRANULE_SHIFT)
+
+/* With thp auto a region deserves huge pages from this size on. */
+#define HUGE_FROM (8 * FL_MIB >> FL_GRANULE_SHIFT)
+
+/* When somebody else's mapping is in the way, the frontier jumps over this much, so often at most. */
+#define HOLE (64 * FL_MIB >> FL_GRANULE_SHIFT)
+#define NHOLES 64
+
+/* Units whose longest run is too short although their power of two promised more, before the next power is asked. */
+#define NMISSES 32
+
+static const struct fl_failure success = { FALLOW_REASON_NONE, 0 };
+
+/* Starts that a run of n <= 64 granules may have in a unit: those aligned to alignment bytes. */
+static uint64_t aligned_starts(const struct fl_region *region, size_t unit, size_t alignment)
+{
+	static const uint64_t every[] = { ~UINT64_C(0),		      0x5555555555555555, 0x1111111111111111,
+					  0x0101010101010101, 0x0001000100010001, 0x0000000100000001, 1 };
+
+	if (alignment <= FL_GRANULE)
+		return every[0];
+	if (alignment > FL_UNIT)
+		return ((region->base + unit * FL_UNIT) & (alignment - 1)) == 0;
+	return every[fl_log2_floor(alignment) - FL_GRANULE_SHIFT];
+}
+
+void fl_unit_set_free(struct fl_region *region, size_t unit, uint64_t free)
+{
+	struct fl_unit *u = &region->units[unit];
+	struct fl_group *group = &region->groups[unit / FL_GROUP_UNITS];
+	uint64_t bit = UINT64_C(1) << (unit % FL_GROUP_UNITS);
+	unsigned int longest = fl_bits_longest_run(free);
+
+	u->free = free;
+	if (longest == u->longest)
+		return;
+	u->longest = (uint8_t)longest;
+	for (unsigned int k = 0; k < FL_LENGTH(group->fit); k++) {
+		if (longest >> k)
+			group->fit[k] |= bit;
+		else
+			group->fit[k] &= ~bit;
+	}
+}
+
+/* Lowest place for n <= 64 granules in units with a run of at least 1 << k. SIZE_MAX: none. */
+static size_t find_in_units(const struct fl_region *region, size_t n, unsigned int k, size_t alignment, size_t nmisses)
+{
+	size_t nunits = fl_div_up(region->frontier, FL_UNIT_GRANULES);
+	size_t ngroups = fl_div_up(nunits, FL_GROUP_UNITS);
+
+	for (size_t g = 0; g < ngroups; g++) {
+		for (uint64_t fit = region->groups[g].fit[k]; fit != 0; fit &= fit - 1) {
+			size_t unit = g * FL_GROUP_UNITS + (size_t)__builtin_ctzll(fit);
+			const struct fl_unit *u = &region->units[unit];
+			uint64_t starts = 0;
+			if (u->longest >= n)
+				starts = fl_bits_run_starts(u->free, (unsigned int)n) &
+					 aligned_starts(region, unit, alignment);
+			if (starts != 0)
+				return unit * FL_UNIT_GRANULES + (size_t)__builtin_ctzll(starts);
+			if (nmisses-- == 0)
+				return SIZE_MAX;
+		}
+	}
+	return SIZE_MAX;
+}
+
+/* Lowest run of wholly free units for n > 64 granules. */
+static size_t find_whole_units(const struct fl_region *region, size_t n, size_t alignment)
+{
+	size_t wanted = fl_div_up(n, FL_UNIT_GRANULES);
+	size_t ngroups = fl_div_up(region->frontier, FL_UNIT_GRANULES * FL_GROUP_UNITS);
+	size_t start = 0, run = 0;
+
+	for (size_t g = 0; g < ngroups; g++) {
+		uint64_t whole = region->groups[g].fit[6];
+		if (whole == 0) {
+			run = 0;
+			continue;
+		}
+		for (unsigned int bit = 0; bit < FL_GROUP_UNITS; bit++) {
+			size_t unit = g * FL_GROUP_UNITS + bit;
+			if (!(whole >> bit & 1)) {
+				run = 0;
+				continue;
+			}
+			if (run == 0) {
+				if ((region->base + unit * FL_UNIT) & (alignment - 1))
+					continue;
+				start = unit;
+			}
+			if (++run == wanted)
+				return start * FL_UNIT_GRANULES;
+		}
+	}
+	return SIZE_MAX;
+}
+
+static size_t find(const struct fl_region *region, size_t n, size_t alignment)
+{
+	if (n > FL_UNIT_GRANULES)
+		return find_whole_units(region, n, alignment);
+	unsigned int low = fl_log2_floor(n), high = fl_log2_ceil(n);
+	size_t granule = find_in_units(region, n, low, alignment, low == high ? SIZE_MAX : NMISSES);
+	if (granule == SIZE_MAX && low != high)
+		granule = find_in_units(region, n, high, alignment, SIZE_MAX);
+	return granule;
+}
+
+static void set_free(struct fl_region *region, size_t granule, size_t n)
+{
+	FOR_EACH_UNIT(unit, mask, granule, n)
+		fl_unit_set_free(region, unit, region->units[unit].free | mask);
+}
+
+static void set_taken(struct fl_region *region, size_t granule, size_t n)
+{
+	FOR_EACH_UNIT(unit, mask, granule, n)
+		fl_unit_set_free(region, unit, region->units[unit].free & ~mask);
+	region->taken += n << FL_GRANULE_SHIFT;
+}
+
+/* Free granules right below the frontier. */
+static size_t free_tail(const struct fl_region *region)
+{
+	size_t n = 0;
+
+	while (n < region->frontier) {
+		size_t granule = region->frontier - n - 1;
+		if (!(region->units[granule / 64].free >> (granule % 64) & 1))
+			break;
+		n++;
+	}
+	return n;
+}
+
+/* Where n granules would lie if the frontier moved: at or above from, obeying alignment and unit bounds. */
+static size_t place(const struct fl_region *region, size_t from, size_t n, size_t alignment)
+{
+	size_t step = fl_max(alignment >> FL_GRANULE_SHIFT, 1);
+
+	for (;;) {
+		size_t first = fl_align_up(region->base + (from << FL_GRANULE_SHIFT), step << FL_GRANULE_SHIFT);
+		size_t granule = (first - region->base) >> FL_GRANULE_SHIFT;
+		bool crosses = n <= FL_UNIT_GRANULES ? granule % 64 + n > 64 : granule % 64 != 0;
+		if (!crosses)
+			return granule;
+		from = fl_align_up(granule + 1, FL_UNIT_GRANULES);
+	}
+}
+
+static void advise_thp(struct fl_region *region, size_t from, size_t to)
+{
+	if (region->backing.kind != FALLOW_BACKING_ANON || region->backing.shared || region->thp == FALLOW_THP_NEVER)
+		return;
+	if (region->thp == FALLOW_THP_AUTO && to < HUGE_FROM)
+		return;
+	from = fl_align_up(from, FL_UNIT_GRANULES);
+	if (from >= to)
+		return;
+	fl_os_madvise(fl_granule_address(region, from), (to - from) << FL_GRANULE_SHIFT, MADV_HUGEPAGE);
+	region->huge_from = fl_min(region->huge_from, from / FL_UNIT_GRANULES);
+}
+
+/* Map [frontier, to). */
+static struct fl_failure activate(struct fl_region *region, size_t to)
+{
+	size_t from = region->frontier;
+	int result = fl_region_grow_tables(region, to);
+
+	if (result == -EEXIST)
+		return (struct fl_failure){ FALLOW_REASON_ADDRESS_SPACE, result };
+	if (result != 0)
+		return fl_backing_diagnose(&region->backing, result, true);
+	struct fl_failure failure =
+		fl_backing_activate(&region->backing, fl_granule_address(region, from), (to - from) << FL_GRANULE_SHIFT,
+				    (uint64_t)from << FL_GRANULE_SHIFT);
+	if (failure.reason != FALLOW_REASON_NONE)
+		return failure;
+	advise_thp(region, from, to);
+	__atomic_store_n(&region->frontier, to, __ATOMIC_RELEASE);
+	set_free(region, from, to - from);
+	return success;
+}
+
+/* Leave a hole where somebody else has mapped something. False at the end of the reservation. */
+static bool skip_hole(struct fl_region *region)
+{
+	size_t to = fl_align_up(region->frontier + HOLE, fl_max(FL_UNIT_GRANULES, region->page_granules));
+
+	if (to >= region->nreserved || fl_region_grow_tables(region, to) != 0)
+		return false;
+	__atomic_store_n(&region->frontier, to, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* Move the frontier so that a run of n exists. In a larger step than needed where the kernel lets. */
+static struct fl_failure grow(struct fl_region *region, size_t n, size_t alignment)
+{
+	struct fl_failure failure = { FALLOW_REASON_ADDRESS_SPACE, 0 };
+
+	for (int i = 0; i < NHOLES; i++) {
+		size_t step = fl_min(fl_max(region->frontier / 4, STEP_LEAST), STEP_MOST);
+		size_t needed = place(region, region->frontier - free_tail(region), n, alignment) + n;
+		needed = fl_align_up(needed, region->page_granules);
+		if (needed > region->nreserved)
+			return (struct fl_failure){ FALLOW_REASON_ADDRESS_SPACE, 0 };
+		size_t wished = fl_align_up(fl_max(needed, region->frontier + step), region->page_granules);
+		failure = activate(region, fl_min(wished, region->nreserved));
+		if (failure.reason != FALLOW_REASON_NONE && wished > needed)
+			failure = activate(region, needed);
+		if (failure.reason != FALLOW_REASON_ADDRESS_SPACE || !skip_hole(region))
+			break;
+	}
+	return failure;
+}
+
+struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alignment, size_t *granule)
+{
+	struct fl_failure failure = success;
+
+	if (n > region->nreserved)
+		return (struct fl_failure){ FALLOW_REASON_ADDRESS_SPACE, 0 };
+	fl_lock_take(&region->lock);
+	size_t found = find(region, n, alignment);
+	if (found == SIZE_MAX) {
+		failure = grow(region, n, alignment);
+		if (failure.reason == FALLOW_REASON_NONE)
+			found = find(region, n, alignment);
+	}
+	if (found != SIZE_MAX)
+		set_taken(region, found, n);
+	fl_lock_put(&region->lock);
+	*granule = found;
+	return failure;
+}
+
+bool fl_extent_extend(struct fl_region *region, size_t granule, size_t n, size_t more)
+{
+	size_t from = granule + n;
+	bool free = true;
+
+	fl_lock_take(&region->lock);
+	if (from + more > region->frontier)
+		free = from == region->frontier && from + more <= region->nreserved &&
+		       activate(region, fl_align_up(from + more, region->page_granules)).reason == FALLOW_REASON_NONE;
+	if (free) {
+		FOR_EACH_UNIT(unit, mask, from, more)
+			free = free && (region->units[unit].free & mask) == mask;
+	}
+	if (free)
+		set_taken(region, from, more);
+	fl_lock_put(&region->lock);
+	return free;
+}
+
+/* Let a unit that was closed be accessed again; this is where a commit limit may say no. */
+static struct fl_failure open_units(struct fl_region *region, size_t granule, size_t n)
+{
+	FOR_EACH_UNIT(unit, mask, granule, n) {
+		if (!region->units[unit].closed)
+			continue;
+		int result = fl_os_mprotect(fl_granule_address(region, unit * FL_UNIT_GRANULES), FL_UNIT,
+					    PROT_READ | PROT_WRITE);
+		if (result != 0)
+			return fl_backing_diagnose(&region->backing, result, true);
+		region->units[unit].closed = false;
+	}
+	return success;
+}
+
+/* Bytes of the range that are not present, and whether all of it reads as zero. */
+static size_t missing(const struct fl_region *region, size_t granule, size_t n, bool *zero)
+{
+	size_t nmissing = 0;
+
+	*zero = true;
+	FOR_EACH_UNIT(unit, mask, granule, n) {
+		nmissing += (size_t)__builtin_popcountll(~region->units[unit].present & mask);
+		if (region->units[unit].dirty & mask)
+			*zero = false;
+	}
+	return nmissing << FL_GRANULE_SHIFT;
+}
+
+static bool is_present(const struct fl_region *region, size_t granule)
+{
+	return __atomic_load_n(&region->units[granule / 64].present, __ATOMIC_RELAXED) >> (granule % 64) & 1;
+}
+
+/* The first run at or after *granule and before end that is not present; its length, 0 when there is none. */
+static size_t next_missing(const struct fl_region *region, size_t *granule, size_t end)
+{
+	size_t n = 0;
+
+	while (*granule < end && is_present(region, *granule))
+		++*granule;
+	while (*granule + n < end && !is_present(region, *granule + n))
+		n++;
+	return n;
+}
+
+static void discard_missing(struct fl_region *region, size_t granule, size_t end)
+{
+	for (size_t n; (n = next_missing(region, &granule, end)) != 0; granule += n)
+		fl_backing_discard(&region->backing, fl_granule_address(region, granule), n << FL_GRANULE_SHIFT,
+				   (uint64_t)granule << FL_GRANULE_SHIFT);
+}
+
+/*
+ * Bring in what of [granule, end) is missing, run by run, without the lock: nobody else changes these granules' bits.
+ * They are marked later, so that a failure can give back what earlier runs got.
+ */
+static struct fl_failure populate_missing(struct fl_region *region, size_t granule, size_t end)
+{
+	size_t start = granule;
+
+	if (region->backing.populate == FALLOW_POPULATE_NONE)
+		return success;
+	for (size_t n; (n = next_missing(region, &granule, end)) != 0; granule += n) {
+		struct fl_failure failure =
+			fl_backing_populate(&region->backing, fl_granule_address(region, granule), n << FL_GRANULE_SHIFT,
+					    (uint64_t)granule << FL_GRANULE_SHIFT);
+		if (failure.reason != FALLOW_REASON_NONE) {
+			discard_missing(region, start, granule);
+			return failure;
+		}
+		__atomic_add_fetch(&region->npopulates, 1, __ATOMIC_RELAXED);
+	}
+	return success;
+}
+
+/* A fault in a unit that was advised to be huge brings in all of it. */
+static void mark_present(struct fl_region *region, size_t granule, size_t n)
+{
+	FOR_EACH_UNIT(unit, mask, granule, n) {
+		struct fl_unit *u = &region->units[unit];
+		uint64_t extra = unit >= region->huge_from ? ~mask & ~u->present : 0;
+		region->present += (size_t)__builtin_popcountll(extra) << FL_GRANULE_SHIFT;
+		__atomic_store_n(&u->present, u->present | mask | extra, __ATOMIC_RELAXED);
+	}
+}
+
+/* One try: charge the limit, populate, and take the charge back on failure. */
+static struct fl_failure populate(struct fl_region *region, size_t granule, size_t n, bool *zero)
+{
+	fl_lock_take(&region->lock);
+	struct fl_failure failure = open_units(region, granule, n);
+	size_t charge = missing(region, granule, n, zero);
+	if (failure.reason == FALLOW_REASON_NONE && region->limit != 0 && region->present + charge > region->limit &&
+	    charge != 0)
+		failure.reason = FALLOW_REASON_ARENA_LIMIT;
+	if (failure.reason == FALLOW_REASON_NONE)
+		region->present += charge;
+	fl_lock_put(&region->lock);
+	if (failure.reason != FALLOW_REASON_NONE || charge == 0)
+		return failure;
+
+	failure = populate_missing(region, granule, granule + n);
+	fl_lock_take(&region->lock);
+	if (failure.reason == FALLOW_REASON_NONE)
+		mark_present(region, granule, n);
+	else
+		region->present -= charge;
+	fl_lock_put(&region->lock);
+	return failure;
+}
+
+struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, bool *zero)
+{
+	size_t page = region->page_granules;
+	bool whole_page;
+
+	if (page == 1) {
+		struct fl_failure failure = populate(region, granule, n, zero);
+		if (failure.reason != FALLOW_REASON_NONE && fl_extent_purge(region, FL_PURGE_ALL) != 0)
+			failure = populate(region, granule, n, zero);
+		return failure;
+	}
+
+	/* Several extents share a page: only one thread at a time may find it missing. */
+	size_t from = fl_align_down(granule, page), to = fl_align_up(granule + n, page);
+	fl_lock_take(&region->populate_lock);
+	struct fl_failure failure = populate(region, from, to - from, &whole_page);
+	if (failure.reason != FALLOW_REASON_NONE && fl_extent_purge(region, FL_PURGE_ALL) != 0)
+		failure = populate(region, from, to - from, &whole_page);
+	fl_lock_put(&region->populate_lock);
+	fl_lock_take(&region->lock);
+	missing(region, granule, n, zero);
+	fl_lock_put(&region->lock);
+	return failure;
+}
+
+int fl_extent_discard(struct fl_region *region, size_t granule, size_t n)
+{
+	int result = fl_backing_discard(&region->backing, fl_granule_address(region, granule), n << FL_GRANULE_SHIFT,
+					(uint64_t)granule << FL_GRANULE_SHIFT);
+
+	if (result != 0)
+		return result;
+	fl_lock_take(&region->lock);
+	FOR_EACH_UNIT(unit, mask, granule, n) {
+		struct fl_unit *u = &region->units[unit];
+		region->present -= (size_t)__builtin_popcountll(u->present & mask) << FL_GRANULE_SHIFT;
+		__atomic_store_n(&u->present, u->present & ~mask, __ATOMIC_RELAXED);
+		u->dirty &= ~mask;
+	}
+	fl_lock_put(&region->lock);
+	return 0;
+}
+
+void fl_extent_put(struct fl_region *region, size_t granule, size_t n, size_t ntouched)
+{
+	uint64_t now = 0;
+
+	fl_lock_take(&region->lock);
+	FOR_EACH_UNIT(unit, mask, granule, ntouched)
+		region->units[unit].dirty |= mask;
+	FOR_EACH_UNIT(unit, mask, granule, n) {
+		struct fl_unit *u = &region->units[unit];
+		fl_unit_set_free(region, unit, u->free | mask);
+		if ((u->present & mask) != 0 && !region->held) {
+			now = now ? now : fl_os_clock_ms();
+			u->idle_since = (uint32_t)now;
+			region->groups[unit / FL_GROUP_UNITS].idle |= UINT64_C(1) << (unit % FL_GROUP_UNITS);
+		}
+	}
+	region->taken -= n << FL_GRANULE_SHIFT;
+	bool due = now != 0 && fl_purge_schedule(region, now);
+	fl_lock_put(&region->lock);
+	if (due)
+		fl_extent_purge(region, FL_PURGE_EXPIRED);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of extent/ share and nobody else uses. The region's lock is held in all of it.
+ */
+#ifndef FL_EXTENT_INTERNAL_H
+#define FL_EXTENT_INTERNAL_H
+
+#include "base/bits.h"
+#include "extent/region.h"
+
+/* For each unit that [granule, granule + n) touches: its index and the mask of its granules in the range. */
+#define FOR_EACH_UNIT(unit, mask, granule, n)                                                                          \
+	for (size_t next_ = (granule), left_ = (n), part_ = fl_min(left_, 64 - next_ % 64), unit = next_ / 64;         \
+	     left_ > 0; next_ += part_, left_ -= part_, part_ = fl_min(left_, 64 - next_ % 64), unit = next_ / 64)     \
+		for (uint64_t mask = fl_bits_mask((unsigned int)(next_ % 64), (unsigned int)part_); mask != 0; mask = 0)
+
+/* Write a unit's free bits and keep its group's summaries true. */
+void fl_unit_set_free(struct fl_region *region, size_t unit, uint64_t free);
+
+/* Something became idle: see that a purge will come. True when one is due now. */
+bool fl_purge_schedule(struct fl_region *region, uint64_t now);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Making and finding regions.
+ */
+#include "extent/region.h"
+
+#include <errno.h>
+
+#include "extent/decay.h"
+#include "meta/claim.h"
+#include "meta/meta.h"
+#include "os/os.h"
+
+#define NREGIONS 4096
+
+/*
+ * Slots are claimed under lock. Readers take none: they confirm a match by the region's own fields.
+ */
+static struct {
+	struct fl_lock lock;
+	size_t nslots; /* slots ever used */
+	struct fl_region *slots[NREGIONS];
+} registry = { .lock = FL_LOCK_INIT(FL_RANK_REGISTRY) };
+
+static int register_region(struct fl_region *region)
+{
+	int result = -ENOMEM;
+
+	fl_lock_take(&registry.lock);
+	for (size_t i = 0; i < NREGIONS; i++) {
+		if (registry.slots[i] == NULL) {
+			__atomic_store_n(&registry.slots[i], region, __ATOMIC_RELEASE);
+			if (i >= registry.nslots)
+				__atomic_store_n(&registry.nslots, i + 1, __ATOMIC_RELEASE);
+			result = 0;
+			break;
+		}
+	}
+	fl_lock_put(&registry.lock);
+	return result;
+}
+
+static void unregister_region(const struct fl_region *region)
+{
+	fl_lock_take(&registry.lock);
+	for (size_t i = 0; i < registry.nslots; i++) {
+		if (registry.slots[i] == region)
+			__atomic_store_n(&registry.slots[i], NULL, __ATOMIC_RELEASE);
+	}
+	fl_lock_put(&registry.lock);
+}
+
+struct fl_region *fl_region_find(const void *address)
+{
+	size_t n = __atomic_load_n(&registry.nslots, __ATOMIC_ACQUIRE);
+
+	for (size_t i = 0; i < n; i++) {
+		struct fl_region *region = __atomic_load_n(&registry.slots[i], __ATOMIC_ACQUIRE);
+		if (region && (uintptr_t)address - region->base < region->nreserved << FL_GRANULE_SHIFT)
+			return region;
+	}
+	return NULL;
+}
+
+struct fl_region *fl_region_next(const struct fl_region *after)
+{
+	size_t n = __atomic_load_n(&registry.nslots, __ATOMIC_ACQUIRE);
+	bool found = after == NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		struct fl_region *region = __atomic_load_n(&registry.slots[i], __ATOMIC_ACQUIRE);
+		if (region && found)
+			return region;
+		if (region == after)
+			found = true;
+	}
+	return NULL;
+}
+
+struct table_layout {
+	size_t element_size;
+	size_t granules; /* that one element describes */
+};
+
+enum { TABLE_MAP, TABLE_CLASSES, TABLE_DESCRIPTORS, TABLE_UNITS, TABLE_GROUPS, NTABLES };
+
+static const struct table_layout layouts[NTABLES] = {
+	[TABLE_MAP] = { sizeof(uint64_t), 1 },
+	[TABLE_CLASSES] = { sizeof(uint8_t), 1 },
+	[TABLE_DESCRIPTORS] = { FL_DESCRIPTOR_SIZE, 1 },
+	[TABLE_UNITS] = { sizeof(struct fl_unit), FL_UNIT_GRANULES },
+	[TABLE_GROUPS] = { sizeof(struct fl_group), FL_UNIT_GRANULES * FL_GROUP_UNITS },
+};
+
+_Static_assert(FL_LENGTH(((struct fl_region *)0)->tables) == NTABLES, "a region holds one table for each layout");
+
+/* Claim address space for the tables and lay them out in it. */
+static int create_tables(struct fl_region *region)
+{
+	size_t footprint = 0;
+
+	for (size_t i = 0; i < NTABLES; i++)
+		footprint += fl_table_footprint(layouts[i].element_size,
+						fl_div_up(region->nreserved, layouts[i].granules));
+	int result = fl_claim_take(footprint, &region->metadata_base);
+	if (result != 0)
+		return result;
+	region->metadata_length = footprint;
+	uintptr_t at = region->metadata_base;
+	for (size_t i = 0; i < NTABLES; i++) {
+		size_t nelements = fl_div_up(region->nreserved, layouts[i].granules);
+		fl_table_create(&region->tables[i], at, layouts[i].element_size, nelements);
+		at += fl_table_footprint(layouts[i].element_size, nelements);
+	}
+	region->map = (uint64_t *)region->tables[TABLE_MAP].base;
+	region->classes = (uint8_t *)region->tables[TABLE_CLASSES].base;
+	region->descriptors = region->tables[TABLE_DESCRIPTORS].base;
+	region->units = (struct fl_unit *)region->tables[TABLE_UNITS].base;
+	region->groups = (struct fl_group *)region->tables[TABLE_GROUPS].base;
+	return 0;
+}
+
+static void destroy_tables(struct fl_region *region)
+{
+	for (size_t i = 0; i < NTABLES; i++)
+		fl_table_destroy(&region->tables[i]);
+	fl_claim_put(region->metadata_base, region->metadata_length);
+}
+
+int fl_region_grow_tables(struct fl_region *region, size_t ngranules)
+{
+	for (size_t i = 0; i < NTABLES; i++) {
+		int result = fl_table_grow(&region->tables[i], fl_div_up(ngranules, layouts[i].granules));
+		if (result != 0)
+			return result;
+	}
+	return 0;
+}
+
+static int create(struct fl_region *region, const struct fl_region_options *options)
+{
+	int result = fl_backing_create(&region->backing, &options->backing);
+	if (result != 0)
+		return result;
+
+	size_t page = region->backing.page_size;
+	size_t alignment = fl_max(FL_UNIT, page);
+	if (options->reserve == 0 || options->reserve > fl_claim_longest()) {
+		result = -ENOMEM;
+		goto destroy_backing;
+	}
+	size_t length = fl_align_up(options->reserve, alignment);
+	region->nreserved = length >> FL_GRANULE_SHIFT;
+	region->page_granules = fl_max(page >> FL_GRANULE_SHIFT, 1);
+	region->thp = options->thp;
+	region->held = options->held;
+	region->limit = fl_align_down(options->limit, page);
+	region->decay = options->decay;
+	region->huge_from = SIZE_MAX;
+	region->uncharge = -1;
+	fl_lock_init(&region->lock, FL_RANK_REGION);
+	fl_lock_init(&region->populate_lock, FL_RANK_POPULATE);
+	if (options->limit != 0 && region->limit == 0) {
+		result = -EINVAL;
+		goto destroy_backing;
+	}
+	result = fl_claim_take(length, &region->base);
+	if (result != 0)
+		goto destroy_backing;
+	result = create_tables(region);
+	if (result != 0)
+		goto put_claim;
+	result = register_region(region);
+	if (result == 0)
+		return 0;
+
+	destroy_tables(region);
+put_claim:
+	fl_claim_put(region->base, length);
+destroy_backing:
+	fl_backing_destroy(&region->backing);
+	return result;
+}
+
+int fl_region_create(const struct fl_region_options *options, struct fl_region **region)
+{
+	struct fl_region *made = fl_meta_alloc(sizeof(*made));
+
+	if (made == NULL)
+		return -ENOMEM;
+	int result = create(made, options);
+	if (result != 0) {
+		fl_meta_free(made, sizeof(*made));
+		return result;
+	}
+	*region = made;
+	return 0;
+}
+
+void fl_region_destroy(struct fl_region *region)
+{
+	size_t length = region->frontier << FL_GRANULE_SHIFT;
+
+	fl_decay_pause();
+	unregister_region(region);
+	fl_decay_resume();
+	if (length != 0) {
+		if (region->backing.fd >= 0)
+			fl_backing_discard(&region->backing, (void *)region->base, length, 0);
+		fl_os_munmap((void *)region->base, length);
+	}
+	destroy_tables(region);
+	fl_claim_put(region->base, region->nreserved << FL_GRANULE_SHIFT);
+	fl_backing_destroy(&region->backing);
+	fl_meta_free(region, sizeof(*region));
+}
+
+void fl_region_set_limit(struct fl_region *region, size_t limit)
+{
+	fl_lock_take(&region->lock);
+	region->limit = limit;
+	fl_lock_put(&region->lock);
+}
+
+void fl_region_fork_prepare(void)
+{
+	fl_decay_pause();
+	for (struct fl_region *region = NULL; (region = fl_region_next(region)) != NULL;)
+		fl_lock_take(&region->populate_lock);
+	for (struct fl_region *region = NULL; (region = fl_region_next(region)) != NULL;)
+		fl_lock_take(&region->lock);
+	fl_lock_take(&registry.lock);
+}
+
+void fl_region_fork_done(void)
+{
+	fl_lock_put(&registry.lock);
+	for (struct fl_region *region = NULL; (region = fl_region_next(region)) != NULL;) {
+		fl_lock_put(&region->lock);
+		fl_lock_put(&region->populate_lock);
+	}
+	fl_decay_resume();
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Extents for arenas: limit, region, spill, pressure.
+ */
+#include "heap/arena.h"
+
+#include <errno.h>
+
+#include "diag/message.h"
+#include "diag/options.h"
+#include "meta/claim.h"
+
+#define NRETRIES 16
+
+static const struct fl_failure success = { FALLOW_REASON_NONE, 0 };
+
+/* True while this thread is inside an on_pressure callback. */
+static __thread bool under_pressure FL_PURE_TLS;
+
+int fl_arena_create(struct fallow_arena *arena, const struct fl_arena_options *options)
+{
+	static uint64_t serials;
+
+	if (options->shared_region) {
+		arena->region = options->shared_region;
+		arena->shares_region = true;
+		arena->limit = options->limit;
+	} else {
+		int result = fl_region_create(&options->region, &arena->region);
+		if (result != 0)
+			return result;
+	}
+	arena->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
+	arena->spill_mode = options->spill;
+	fl_lock_init(&arena->lock, FL_RANK_ARENA);
+	fl_lock_init(&arena->shared_lock, FL_RANK_SHARED);
+	return 0;
+}
+
+void fl_arena_destroy(struct fallow_arena *arena)
+{
+	if (arena->spill)
+		fl_region_destroy(arena->spill);
+	if (!arena->shares_region)
+		fl_region_destroy(arena->region);
+}
+
+bool fl_arena_charge(struct fallow_arena *arena, const struct fl_region *region, ptrdiff_t n)
+{
+	size_t *counter = region == arena->region ? &arena->taken : &arena->spilled;
+	size_t bytes = (size_t)n << FL_GRANULE_SHIFT;
+	size_t limit = __atomic_load_n(&arena->limit, __ATOMIC_RELAXED);
+	size_t total = __atomic_add_fetch(counter, bytes, __ATOMIC_RELAXED);
+
+	if (n > 0 && arena->shares_region && limit != 0 && counter == &arena->taken && total > limit) {
+		__atomic_sub_fetch(counter, bytes, __ATOMIC_RELAXED);
+		return false;
+	}
+	return true;
+}
+
+static struct fl_failure take_from(struct fallow_arena *arena, struct fl_region *region, size_t n, size_t alignment,
+				   size_t npopulate, struct fl_extent *extent, bool *zero)
+{
+	if (!fl_arena_charge(arena, region, (ptrdiff_t)n))
+		return (struct fl_failure){ FALLOW_REASON_ARENA_LIMIT, 0 };
+	*extent = (struct fl_extent){ region, 0, n };
+	struct fl_failure failure = fl_extent_take(region, n, alignment, &extent->granule);
+	if (failure.reason == FALLOW_REASON_NONE) {
+		failure = fl_extent_populate(region, extent->granule, npopulate, zero);
+		if (failure.reason == FALLOW_REASON_NONE)
+			return success;
+		fl_extent_put(region, extent->granule, n, 0);
+	}
+	fl_arena_charge(arena, region, -(ptrdiff_t)n);
+	return failure;
+}
+
+/* The spill region, made and announced at first need. NULL when it cannot be made. */
+static struct fl_region *spill_region(struct fallow_arena *arena, struct fl_failure failure)
+{
+	struct fl_region_options options = {
+		.backing = { .kind = FALLOW_BACKING_ANON, .populate = arena->region->backing.populate, .fd = -1, .node = -1,
+			     .name = "fallow spill" },
+		.reserve = fl_claim_longest() / 64,
+		.decay = arena->region->decay,
+	};
+	struct fl_region *made = NULL;
+	bool first = false;
+
+	fl_lock_take(&arena->lock);
+	if (arena->spill == NULL && fl_region_create(&options, &made) == 0) {
+		__atomic_store_n(&arena->spill, made, __ATOMIC_RELEASE);
+		first = true;
+	}
+	fl_lock_put(&arena->lock);
+	if (first)
+		fl_message("%s: going on in ordinary memory", fallow_reason_text(failure.reason));
+	return __atomic_load_n(&arena->spill, __ATOMIC_ACQUIRE);
+}
+
+struct fl_failure fl_arena_take(struct fallow_arena *arena, size_t n, size_t alignment, size_t npopulate,
+				struct fl_extent *extent, bool *zero)
+{
+	struct fl_failure failure = take_from(arena, arena->region, n, alignment, npopulate, extent, zero);
+
+	if (fl_likely(failure.reason == FALLOW_REASON_NONE) || arena->spill_mode == FALLOW_SPILL_FAIL ||
+	    failure.reason == FALLOW_REASON_ARENA_LIMIT)
+		return failure;
+	struct fl_region *spill = spill_region(arena, failure);
+	return spill ? take_from(arena, spill, n, alignment, npopulate, extent, zero) : failure;
+}
+
+void fl_arena_put(struct fallow_arena *arena, const struct fl_extent *extent, size_t ntouched)
+{
+	fl_extent_put(extent->region, extent->granule, extent->n, ntouched);
+	fl_arena_charge(arena, extent->region, -(ptrdiff_t)extent->n);
+}
+
+bool fl_arena_retry(struct fallow_arena *arena, size_t size, struct fl_failure failure, unsigned int attempt)
+{
+	fallow_pressure_fn *pressure = arena->pressure;
+
+	if (pressure != NULL && !under_pressure && attempt < NRETRIES) {
+		under_pressure = true;
+		bool again = pressure(arena, size, arena->pressure_context);
+		under_pressure = false;
+		if (again)
+			return true;
+	}
+	fl_failure_keep(failure, size);
+	__atomic_add_fetch(&arena->nfailures, 1, __ATOMIC_RELAXED);
+	errno = ENOMEM;
+	return false;
+}

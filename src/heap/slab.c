@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Making, carving and giving back slabs.
+ */
+#include "heap/slab.h"
+
+/* Slots are carved up to the next multiple of this, so that a small heap touches few pages. */
+#define CARVE_STEP (4 * FL_KIB)
+
+struct fl_slab *fl_slab_create(struct fl_cache *owner, struct fallow_arena *arena, unsigned int id, unsigned int class,
+			       struct fl_failure *failure)
+{
+	size_t n = fl_classes[class].ngranules;
+	struct fl_extent extent;
+	bool zero;
+
+	*failure = fl_arena_take(arena, n, FL_GRANULE, 1, &extent, &zero);
+	if (failure->reason != FALLOW_REASON_NONE)
+		return NULL;
+	struct fl_slab *slab = fl_descriptor(extent.region, extent.granule);
+	*slab = (struct fl_slab){
+		.npopulated = 1,
+		.start = fl_granule_address(extent.region, extent.granule),
+		.owner = owner,
+		.region = extent.region,
+		.class = (uint8_t)class,
+		.state = FL_SLAB_FULL,
+		.countdown = 1,
+	};
+	for (size_t i = 0; i < n; i++) {
+		extent.region->classes[extent.granule + i] = (uint8_t)class;
+		fl_map_set(extent.region, extent.granule + i, fl_map_word(id, slab));
+	}
+	__atomic_add_fetch(&arena->nslabs, 1, __ATOMIC_RELAXED);
+	return slab;
+}
+
+void fl_slab_destroy(struct fl_slab *slab, struct fallow_arena *arena)
+{
+	const struct fl_class *class = &fl_classes[slab->class];
+	struct fl_extent extent = { slab->region, fl_descriptor_granule(slab->region, slab), class->ngranules };
+	size_t touched = (size_t)slab->ncarved * class->size;
+
+	for (size_t i = 0; i < extent.n; i++)
+		fl_map_set(extent.region, extent.granule + i, 0);
+	__atomic_sub_fetch(&arena->nslabs, 1, __ATOMIC_RELAXED);
+	fl_arena_put(arena, &extent, (touched + FL_GRANULE - 1) >> FL_GRANULE_SHIFT);
+}
+
+/* Bring in the granules that slots up to end bytes lie in. */
+static struct fl_failure populate(struct fl_slab *slab, size_t end)
+{
+	struct fl_failure failure = { FALLOW_REASON_NONE, 0 };
+	size_t n = (end + FL_GRANULE - 1) >> FL_GRANULE_SHIFT;
+	bool zero;
+
+	if (n > slab->npopulated) {
+		size_t granule = fl_descriptor_granule(slab->region, slab) + slab->npopulated;
+		failure = fl_extent_populate(slab->region, granule, n - slab->npopulated, &zero);
+		if (failure.reason == FALLOW_REASON_NONE)
+			slab->npopulated = (uint16_t)n;
+	}
+	return failure;
+}
+
+struct fl_slot *fl_slab_carve(struct fl_slab *slab, struct fl_failure *failure)
+{
+	const struct fl_class *class = &fl_classes[slab->class];
+	size_t size = class->size;
+	size_t offset = slab->ncarved * size;
+	size_t room = fl_align_up(offset + size, CARVE_STEP) - offset;
+	size_t n = fl_min(room / size, (size_t)class->nslots - slab->ncarved);
+
+	*failure = populate(slab, offset + n * size);
+	if (failure->reason != FALLOW_REASON_NONE)
+		return NULL;
+	char *first = slab->start + offset, *last = first + (n - 1) * size;
+	for (char *slot = first; slot < last; slot += size)
+		((struct fl_slot *)slot)->next = (struct fl_slot *)(slot + size);
+	((struct fl_slot *)last)->next = NULL;
+	slab->ncarved = (uint16_t)(slab->ncarved + n);
+	if (slab->state == FL_SLAB_LISTED)
+		slab->countdown += (uint32_t)n;
+	return (struct fl_slot *)first;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Slabs: an extent cut into slots of one class, owned by one cache.
+ *
+ * Free slots are linked through their first word. Their second word holds the slab's address, which no live block does:
+ * a block freed twice is found by it, whatever the program wrote elsewhere. Taking a slot clears the second word.
+ *
+ * A slab is FULL, in no list, when no free slot is left in it: its slots are live, or in the cache's free list of the
+ * class, into which a slab's free list is moved whole. Else it is LISTED. One counter, counted down by each free, tells
+ * when something must be done:
+ *
+ *     FULL    countdown = 1: at the first free the slab is listed
+ *     LISTED  countdown = slots carved and not in slab->free; at 0 the slab is empty
+ */
+#ifndef FL_HEAP_SLAB_H
+#define FL_HEAP_SLAB_H
+
+#include "heap/arena.h"
+
+enum fl_slab_state {
+	FL_SLAB_FULL,
+	FL_SLAB_LISTED,
+};
+
+struct fl_slot {
+	struct fl_slot *next;
+	const void *slab; /* the mark of a free slot */
+};
+
+/* Everything is the owning cache's: its thread's without a lock, or, where the cache's lock is held, the holder's. */
+struct fl_slab {
+	struct fl_slot *free;
+	uint32_t countdown;
+	uint16_t ncarved;     /* slots that have ever been handed out; those behind have not been touched */
+	uint16_t npopulated;  /* granules */
+	struct fl_slab *next; /* in the class's list while LISTED */
+	struct fl_slab *prev;
+	char *start;          /* of the first slot */
+	struct fl_cache *owner;
+	struct fl_region *region;
+	uint8_t class;
+	uint8_t state;        /* enum fl_slab_state */
+};
+
+_Static_assert(sizeof(struct fl_slab) <= FL_DESCRIPTOR_SIZE, "descriptors have fixed places");
+
+/* Take an extent for a slab of the class and map it to the cache's id. NULL with *failure filled in. No locks held. */
+struct fl_slab *fl_slab_create(struct fl_cache *owner, struct fallow_arena *arena, unsigned int id, unsigned int class,
+			       struct fl_failure *failure);
+
+/* Give the extent of an empty slab back. */
+void fl_slab_destroy(struct fl_slab *slab, struct fallow_arena *arena);
+
+/*
+ * Carve the next slots, about a page of them, populating before they are touched: a list, counted as taken, or NULL with
+ * *failure filled in. The slab must not be carved whole.
+ */
+struct fl_slot *fl_slab_carve(struct fl_slab *slab, struct fl_failure *failure);
+
+static inline bool fl_slab_is_carved(const struct fl_slab *slab)
+{
+	return slab->ncarved == fl_classes[slab->class].nslots;
+}
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The names that libc has for malloc and its family, for preloading or linking before libc. Semantics are glibc's.
+ *
+ * All of the family is here, glibc's internal aliases too: a program that mixed one of ours with one of libc's would
+ * crash.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <fallow/stats.h>
+
+#include "cache/start.h"
+#include "diag/options.h"
+#include "malloc/heap.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#if __has_attribute(copy)
+#define ALIAS(name) __attribute__((visibility("default"), alias(#name), copy(name)))
+#else
+#define ALIAS(name) __attribute__((visibility("default"), alias(#name)))
+#endif
+
+/* Declared nowhere in Debian 12's headers. */
+void cfree(void *block);
+void free_sized(void *block, size_t size);
+void free_aligned_sized(void *block, size_t alignment, size_t size);
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+void *__libc_valloc(size_t size);
+void *__libc_pvalloc(size_t size);
+void __libc_free(void *block);
+void __libc_cfree(void *block);
+int __posix_memalign(void **block, size_t alignment, size_t size);
+struct mallinfo __libc_mallinfo(void);
+int __libc_mallopt(int parameter, int value);
+
+EXPORT void *malloc(size_t size)
+{
+	return fl_cache_alloc(fl_cache_self, size);
+}
+
+EXPORT void free(void *block)
+{
+	fl_cache_free(fl_cache_self, block);
+}
+
+EXPORT void *calloc(size_t count, size_t size)
+{
+	return fl_heap_calloc(count, size);
+}
+
+EXPORT void *realloc(void *block, size_t size)
+{
+	return fl_cache_realloc(fl_cache_self, block, size);
+}
+
+EXPORT void *reallocarray(void *block, size_t count, size_t size)
+{
+	size_t total;
+
+	if (__builtin_mul_overflow(count, size, &total)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return fl_cache_realloc(fl_cache_self, block, total);
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+	return fl_heap_aligned_alloc(alignment, size);
+}
+
+/* As glibc: an alignment that is no power of two is rounded up to one. */
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+	if (alignment > SIZE_MAX / 2 + 1) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return fl_heap_aligned_alloc((size_t)1 << fl_log2_ceil(alignment), size);
+}
+
+EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
+{
+	int saved = errno;
+
+	if (!fl_is_power_of_two(alignment) || alignment % sizeof(void *) != 0)
+		return EINVAL;
+	void *made = fl_heap_aligned_alloc(alignment, size);
+	errno = saved;
+	if (made == NULL)
+		return ENOMEM;
+	*block = made;
+	return 0;
+}
+
+EXPORT void *valloc(size_t size)
+{
+	return fl_heap_aligned_alloc((size_t)getpagesize(), size);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+	size_t page = (size_t)getpagesize();
+
+	if (size > PTRDIFF_MAX) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return fl_heap_aligned_alloc(page, fl_align_up(fl_max(size, 1), page));
+}
+
+EXPORT void free_sized(void *block, size_t size)
+{
+	(void)size;
+	fl_cache_free(fl_cache_self, block);
+}
+
+EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
+{
+	(void)alignment;
+	(void)size;
+	fl_cache_free(fl_cache_self, block);
+}
+
+EXPORT size_t malloc_usable_size(void *block)
+{
+	return fl_cache_usable_size(block);
+}
+
+/* pad is what glibc would keep at the top of its heap: ours has no top. */
+EXPORT int malloc_trim(size_t pad)
+{
+	struct fallow_arena *arena = fl_process_arena();
+
+	(void)pad;
+	if (arena == NULL)
+		return 0;
+	fl_cache_trim(arena);
+	size_t released = fl_extent_purge(arena->region, FL_PURGE_ALL);
+	if (arena->spill)
+		released += fl_extent_purge(arena->spill, FL_PURGE_ALL);
+	return released != 0;
+}
+
+EXPORT struct mallinfo2 mallinfo2(void)
+{
+	struct fallow_stats stats = FALLOW_STATS_INIT;
+
+	fallow_stats_read(&stats);
+	return (struct mallinfo2){
+		.arena = stats.populated,
+		.hblks = stats.nlarge,
+		.hblkhd = stats.large,
+		.uordblks = stats.taken,
+		.fordblks = stats.idle,
+		.keepcost = stats.idle,
+	};
+}
+
+/* ints hold what they can; the rest is cut off, as glibc does. */
+EXPORT struct mallinfo mallinfo(void)
+{
+	struct mallinfo2 wide = mallinfo2();
+
+	return (struct mallinfo){
+		.arena = (int)wide.arena,
+		.hblks = (int)wide.hblks,
+		.hblkhd = (int)wide.hblkhd,
+		.uordblks = (int)wide.uordblks,
+		.fordblks = (int)wide.fordblks,
+		.keepcost = (int)wide.keepcost,
+	};
+}
+
+/* Parameters of an allocator that is not here: accepted, without effect. */
+EXPORT int mallopt(int parameter, int value)
+{
+	(void)parameter;
+	(void)value;
+	return 1;
+}
+
+EXPORT int malloc_info(int options, FILE *stream)
+{
+	struct fallow_stats stats = FALLOW_STATS_INIT;
+
+	if (options != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	fallow_stats_read(&stats);
+	int n = fprintf(stream,
+			"<malloc version=\"fallow-1\">\n"
+			"<total type=\"large\" count=\"%lu\" size=\"%zu\"/>\n"
+			"<total type=\"slab\" count=\"%lu\"/>\n"
+			"<system type=\"current\" size=\"%zu\"/>\n"
+			"<taken size=\"%zu\"/>\n"
+			"<idle size=\"%zu\"/>\n"
+			"<metadata size=\"%zu\"/>\n"
+			"</malloc>\n",
+			(unsigned long)stats.nlarge, stats.large, (unsigned long)stats.nslabs, stats.populated, stats.taken,
+			stats.idle, stats.metadata);
+	return n < 0 ? -1 : 0;
+}
+
+EXPORT void malloc_stats(void)
+{
+	fallow_stats_write(2, FALLOW_STATS_TEXT);
+}
+
+__attribute__((destructor)) static void write_stats_at_exit(void)
+{
+	if (fl_options.stats)
+		fallow_stats_write(2, FALLOW_STATS_TEXT);
+}
+
+void cfree(void *block) ALIAS(free);
+void *__libc_malloc(size_t size) ALIAS(malloc);
+void *__libc_calloc(size_t count, size_t size) ALIAS(calloc);
+void *__libc_realloc(void *block, size_t size) ALIAS(realloc);
+void *__libc_memalign(size_t alignment, size_t size) ALIAS(memalign);
+void *__libc_valloc(size_t size) ALIAS(valloc);
+void *__libc_pvalloc(size_t size) ALIAS(pvalloc);
+void __libc_free(void *block) ALIAS(free);
+void __libc_cfree(void *block) ALIAS(free);
+int __posix_memalign(void **block, size_t alignment, size_t size) ALIAS(posix_memalign);
+struct mallinfo __libc_mallinfo(void) ALIAS(mallinfo);
+int __libc_mallopt(int parameter, int value) ALIAS(mallopt);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The list of unclaimed address ranges. On 47 bits: 8 to 80 TiB, below where programs are loaded, and 88 to 124 TiB,
+ * between programs and the kernel's own placements; the same proportions on smaller address spaces.
+ */
+#include "meta/claim.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "meta/meta.h"
+#include "os/kernel.h"
+#include "os/os.h"
+
+#define LONGEST (64 * FL_TIB)
+#define NRANGES 128
+
+/* Placements below this mean an address space of valgrind's making: little of it, filled from the bottom. */
+#define SCARCE (8 * FL_GIB)
+#define SCARCE_START (16 * FL_GIB)
+#define SCARCE_LENGTH (32 * FL_GIB)
+
+#define RANDOM_SPAN 4096 /* in units of FL_CLAIM_ALIGNMENT */
+
+struct range {
+	uintptr_t start;
+	uintptr_t end;
+};
+
+/* Guarded by fl_meta_lock. Sorted by address, no two adjoin. */
+static struct {
+	size_t n; /* 0: not started */
+	struct range free[NRANGES];
+} claims;
+
+/* Where the kernel puts a mapping that may be anywhere. */
+static uintptr_t kernel_placement(void)
+{
+	void *place = NULL;
+	size_t page = fl_os_page_size();
+
+	if (fl_os_mmap(&place, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != 0)
+		return 0;
+	fl_os_munmap(place, page);
+	return (uintptr_t)place;
+}
+
+static struct range range(uintptr_t start, uintptr_t end)
+{
+	return (struct range){ fl_align_up(start, FL_CLAIM_ALIGNMENT), fl_align_down(end, FL_CLAIM_ALIGNMENT) };
+}
+
+static int start(void)
+{
+	uintptr_t top = kernel_placement();
+
+	if (top == 0)
+		return -ENOMEM;
+#if defined(__SANITIZE_THREAD__)
+	/* ThreadSanitizer has shadow for the topmost 1.5 TiB only. */
+	claims.free[claims.n++] = range(0x7e8100000000, top - 256 * FL_GIB);
+#else
+	if (top < SCARCE) {
+		claims.free[claims.n++] = range(SCARCE_START, SCARCE_START + SCARCE_LENGTH);
+		return 0;
+	}
+	uintptr_t sixteenth = top / 16;
+#if defined(__SANITIZE_ADDRESS__)
+	/* AddressSanitizer's shadow ends at 16 TiB. */
+	claims.free[claims.n++] = range(17 * FL_TIB, 10 * sixteenth);
+#else
+	claims.free[claims.n++] = range(sixteenth, 10 * sixteenth);
+#endif
+	claims.free[claims.n++] = range(11 * sixteenth, top - sixteenth / 2);
+	/* Not the same place in every run. */
+	for (size_t i = 0; i < claims.n; i++) {
+		struct range *r = &claims.free[i];
+		size_t span = fl_min(RANDOM_SPAN, (r->end - r->start) / FL_CLAIM_ALIGNMENT / 16 + 1);
+		r->start += fl_os_random() % span * FL_CLAIM_ALIGNMENT;
+	}
+#endif
+	return 0;
+}
+
+size_t fl_claim_longest(void)
+{
+	size_t longest = 0;
+
+	fl_lock_take(&fl_meta_lock);
+	if (claims.n != 0 || start() == 0) {
+		for (size_t i = 0; i < claims.n; i++)
+			longest = fl_max(longest, claims.free[i].end - claims.free[i].start);
+	}
+	fl_lock_put(&fl_meta_lock);
+	return fl_min(longest, LONGEST);
+}
+
+/* Take from the highest range that fits, so that small claims leave the longest range whole. */
+static int take(size_t length, uintptr_t *base)
+{
+	for (size_t i = claims.n; i-- > 0;) {
+		struct range *r = &claims.free[i];
+		if (r->end - r->start >= length) {
+			*base = r->start;
+			r->start += length;
+			return 0;
+		}
+	}
+	return -ENOMEM;
+}
+
+int fl_claim_take(size_t length, uintptr_t *base)
+{
+	int result = -ENOMEM;
+
+	if (length > LONGEST)
+		return -ENOMEM;
+	length = fl_align_up(length, FL_CLAIM_ALIGNMENT);
+	fl_lock_take(&fl_meta_lock);
+	if (claims.n != 0 || start() == 0)
+		result = take(length, base);
+	fl_lock_put(&fl_meta_lock);
+	return result;
+}
+
+void fl_claim_put(uintptr_t base, size_t length)
+{
+	uintptr_t end = base + fl_align_up(length, FL_CLAIM_ALIGNMENT);
+	size_t i = 0;
+
+	fl_lock_take(&fl_meta_lock);
+	while (i < claims.n && claims.free[i].end < base)
+		i++;
+	if (i < claims.n && claims.free[i].end == base) {
+		claims.free[i].end = end;
+		if (i + 1 < claims.n && claims.free[i + 1].start == end) {
+			claims.free[i].end = claims.free[i + 1].end;
+			claims.n--;
+			memmove(&claims.free[i + 1], &claims.free[i + 2], (claims.n - i - 1) * sizeof(struct range));
+		}
+	} else if (i < claims.n && claims.free[i].start == end) {
+		claims.free[i].start = base;
+	} else if (claims.n < NRANGES) {
+		memmove(&claims.free[i + 1], &claims.free[i], (claims.n - i) * sizeof(struct range));
+		claims.free[i] = (struct range){ base, end };
+		claims.n++;
+	}
+	/* A full list forgets the range: addresses are lost, never memory. */
+	fl_lock_put(&fl_meta_lock);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The system calls themselves. See os.h for the contract.
+ */
+#include "os/os.h"
+
+#include <sys/auxv.h>
+
+#include "os/kernel.h"
+#include "os/raw.h"
+
+int (*fl_os_fault)(enum fl_os_call call);
+
+#define FAULT(call)                                                                                                    \
+	do {                                                                                                           \
+		int fault = fl_unlikely(fl_os_fault != NULL) ? fl_os_fault(call) : 0;                                  \
+		if (fault != 0)                                                                                        \
+			return fault;                                                                                  \
+	} while (0)
+
+#define RAW(number, a, b, c, d, e, f) fl_raw(number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+static const char *const call_names[FL_OS_NCALLS] = {
+	[FL_OS_MMAP] = "mmap",
+	[FL_OS_MUNMAP] = "munmap",
+	[FL_OS_MPROTECT] = "mprotect",
+	[FL_OS_MADVISE] = "madvise",
+	[FL_OS_MREMAP] = "mremap",
+	[FL_OS_MBIND] = "mbind",
+	[FL_OS_FALLOCATE] = "fallocate",
+	[FL_OS_FTRUNCATE] = "ftruncate",
+	[FL_OS_FSTAT] = "fstat",
+	[FL_OS_FSTATFS] = "fstatfs",
+	[FL_OS_STATFS] = "statfs",
+	[FL_OS_MEMFD_CREATE] = "memfd_create",
+	[FL_OS_OPEN] = "openat",
+	[FL_OS_DUP] = "dup",
+	[FL_OS_GETFL] = "fcntl",
+	[FL_OS_READ] = "read",
+	[FL_OS_WRITE] = "write",
+	[FL_OS_GETRLIMIT] = "prlimit64",
+	[FL_OS_PROCESS_VM_WRITEV] = "process_vm_writev",
+};
+
+const char *fl_os_call_name(enum fl_os_call call)
+{
+	return call_names[call];
+}
+
+int fl_os_mmap(void **address, size_t length, int protection, int flags, int fd, uint64_t offset)
+{
+	FAULT(FL_OS_MMAP);
+	long result = RAW(SYS_mmap, *address, length, protection, flags, fd, offset);
+	if (result < 0 && result > -4096)
+		return (int)result;
+	*address = (void *)result;
+	return 0;
+}
+
+int fl_os_munmap(void *address, size_t length)
+{
+	FAULT(FL_OS_MUNMAP);
+	return (int)RAW(SYS_munmap, address, length, 0, 0, 0, 0);
+}
+
+int fl_os_mprotect(void *address, size_t length, int protection)
+{
+	FAULT(FL_OS_MPROTECT);
+	return (int)RAW(SYS_mprotect, address, length, protection, 0, 0, 0);
+}
+
+int fl_os_madvise(void *address, size_t length, int advice)
+{
+	FAULT(FL_OS_MADVISE);
+	return (int)RAW(SYS_madvise, address, length, advice, 0, 0, 0);
+}
+
+int fl_os_mremap_to(void *from, size_t from_length, size_t to_length, int flags, void *to)
+{
+	FAULT(FL_OS_MREMAP);
+	long result = RAW(SYS_mremap, from, from_length, to_length, flags | MREMAP_MAYMOVE | MREMAP_FIXED, to, 0);
+	return result < 0 && result > -4096 ? (int)result : 0;
+}
+
+int fl_os_mbind(void *address, size_t length, int node)
+{
+	unsigned long mask[16] = { 0 };
+
+	FAULT(FL_OS_MBIND);
+	mask[(unsigned int)node / 64] = 1UL << ((unsigned int)node % 64);
+	return (int)RAW(SYS_mbind, address, length, MPOL_BIND, mask, sizeof(mask) * 8, 0);
+}
+
+void fl_os_name_mapping(void *address, size_t length, const char *name)
+{
+	RAW(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, length, name, 0);
+}
+
+int fl_os_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
+{
+	FAULT(FL_OS_FALLOCATE);
+	return (int)RAW(SYS_fallocate, fd, mode, offset, length, 0, 0);
+}
+
+int fl_os_ftruncate(int fd, uint64_t length)
+{
+	FAULT(FL_OS_FTRUNCATE);
+	return (int)RAW(SYS_ftruncate, fd, length, 0, 0, 0, 0);
+}
+
+int fl_os_fstat(int fd, struct stat *result)
+{
+	FAULT(FL_OS_FSTAT);
+	return (int)RAW(SYS_fstat, fd, result, 0, 0, 0, 0);
+}
+
+int fl_os_fstatfs(int fd, struct statfs *result)
+{
+	FAULT(FL_OS_FSTATFS);
+	return (int)RAW(SYS_fstatfs, fd, result, 0, 0, 0, 0);
+}
+
+int fl_os_statfs(const char *path, struct statfs *result)
+{
+	FAULT(FL_OS_STATFS);
+	return (int)RAW(SYS_statfs, path, result, 0, 0, 0, 0);
+}
+
+int fl_os_memfd_create(const char *name, unsigned int flags)
+{
+	FAULT(FL_OS_MEMFD_CREATE);
+	return (int)RAW(SYS_memfd_create, name, flags, 0, 0, 0, 0);
+}
+
+int fl_os_open(const char *path, int flags, unsigned int mode)
+{
+	FAULT(FL_OS_OPEN);
+	return (int)RAW(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode, 0, 0);
+}
+
+int fl_os_dup(int fd)
+{
+	FAULT(FL_OS_DUP);
+	return (int)RAW(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3, 0, 0, 0);
+}
+
+int fl_os_getfl(int fd)
+{
+	FAULT(FL_OS_GETFL);
+	return (int)RAW(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0);
+}
+
+void fl_os_close(int fd)
+{
+	RAW(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+void fl_os_unlink(const char *path)
+{
+	RAW(SYS_unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
+}
+
+ssize_t fl_os_read(int fd, void *buffer, size_t length)
+{
+	FAULT(FL_OS_READ);
+	return RAW(SYS_read, fd, buffer, length, 0, 0, 0);
+}
+
+ssize_t fl_os_write(int fd, const void *buffer, size_t length)
+{
+	FAULT(FL_OS_WRITE);
+	return RAW(SYS_write, fd, buffer, length, 0, 0, 0);
+}
+
+int fl_os_getrlimit(int resource, struct rlimit *result)
+{
+	FAULT(FL_OS_GETRLIMIT);
+	return (int)RAW(SYS_prlimit64, 0, resource, 0, result, 0, 0);
+}
+
+ssize_t fl_os_write_self(const struct iovec *from, size_t nfrom, const struct iovec *to, size_t nto)
+{
+	FAULT(FL_OS_PROCESS_VM_WRITEV);
+	long self = RAW(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	return RAW(SYS_process_vm_writev, self, from, nfrom, to, nto, 0);
+}
+
+int fl_os_futex_wait(uint32_t *word, uint32_t expected)
+{
+	return (int)RAW(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, 0, 0);
+}
+
+int fl_os_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t milliseconds)
+{
+	struct timespec timeout = { (time_t)(milliseconds / 1000), (long)(milliseconds % 1000) * 1000000 };
+
+	return (int)RAW(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, &timeout, 0, 0);
+}
+
+void fl_os_futex_wake(uint32_t *word, int nwaiters)
+{
+	RAW(SYS_futex, word, FUTEX_WAKE_PRIVATE, nwaiters, 0, 0, 0);
+}
+
+void fl_os_yield(void)
+{
+	RAW(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+uint64_t fl_os_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t fl_os_random(void)
+{
+	uint64_t value;
+
+	if (RAW(SYS_getrandom, &value, sizeof(value), 1 /* GRND_NONBLOCK */, 0, 0, 0) == (long)sizeof(value))
+		return value;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	value = (uint64_t)now.tv_nsec ^ (uintptr_t)&value ^ (uint64_t)getauxval(AT_RANDOM);
+	return value * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+size_t fl_os_page_size(void)
+{
+	return getauxval(AT_PAGESZ);
+}
+
+bool fl_os_secure(void)
+{
+	return getauxval(AT_SECURE) != 0;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every system call the library makes, each once: results are 0 (or a count, or a descriptor) or -errno. Nothing here
+ * logs, aborts, counts, retries or touches errno; policy lives with the callers.
+ *
+ * Calls are raw, because libc's own wrappers may be interposed by the program and write errno.
+ *
+ * Tests make calls fail through fl_os_fault: it is asked before each call and may answer with a -errno.
+ */
+#ifndef FL_OS_OS_H
+#define FL_OS_OS_H
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "base/base.h"
+
+enum fl_os_call {
+	FL_OS_MMAP,
+	FL_OS_MUNMAP,
+	FL_OS_MPROTECT,
+	FL_OS_MADVISE,
+	FL_OS_MREMAP,
+	FL_OS_MBIND,
+	FL_OS_FALLOCATE,
+	FL_OS_FTRUNCATE,
+	FL_OS_FSTAT,
+	FL_OS_FSTATFS,
+	FL_OS_STATFS,
+	FL_OS_MEMFD_CREATE,
+	FL_OS_OPEN,
+	FL_OS_DUP,
+	FL_OS_GETFL,
+	FL_OS_READ,
+	FL_OS_WRITE,
+	FL_OS_GETRLIMIT,
+	FL_OS_PROCESS_VM_WRITEV,
+	FL_OS_NCALLS,
+};
+
+/* Not NULL in tests only: returns 0 to let the call happen, or the -errno it is to fail with. */
+extern int (*fl_os_fault)(enum fl_os_call call);
+
+/* The name of a call, as the kernel spells it. */
+const char *fl_os_call_name(enum fl_os_call call);
+
+/* mmap: *address is the wish on entry and the place on success; unchanged on failure. */
+int fl_os_mmap(void **address, size_t length, int protection, int flags, int fd, uint64_t offset);
+int fl_os_munmap(void *address, size_t length);
+int fl_os_mprotect(void *address, size_t length, int protection);
+int fl_os_madvise(void *address, size_t length, int advice);
+/* Moves a mapping onto the place `to`, which is replaced. */
+int fl_os_mremap_to(void *from, size_t from_length, size_t to_length, int flags, void *to);
+int fl_os_mbind(void *address, size_t length, int node);
+/* Best effort: kernels without it, or built without it, show no name. */
+void fl_os_name_mapping(void *address, size_t length, const char *name);
+
+int fl_os_fallocate(int fd, int mode, uint64_t offset, uint64_t length);
+int fl_os_ftruncate(int fd, uint64_t length);
+int fl_os_fstat(int fd, struct stat *result);
+int fl_os_fstatfs(int fd, struct statfs *result);
+int fl_os_statfs(const char *path, struct statfs *result);
+int fl_os_memfd_create(const char *name, unsigned int flags);
+int fl_os_open(const char *path, int flags, unsigned int mode);
+/* A close-on-exec duplicate. */
+int fl_os_dup(int fd);
+/* The file status flags of open(2). */
+int fl_os_getfl(int fd);
+void fl_os_close(int fd);
+void fl_os_unlink(const char *path);
+/* Bytes read or written, or -errno. */
+ssize_t fl_os_read(int fd, void *buffer, size_t length);
+ssize_t fl_os_write(int fd, const void *buffer, size_t length);
+int fl_os_getrlimit(int resource, struct rlimit *result);
+/* Writes into the own process; answers EFAULT, or a short count, where a touch would raise a signal. */
+ssize_t fl_os_write_self(const struct iovec *from, size_t nfrom, const struct iovec *to, size_t nto);
+
+/* These cannot fail in a way that matters. */
+int fl_os_futex_wait(uint32_t *word, uint32_t expected);
+int fl_os_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t milliseconds);
+void fl_os_futex_wake(uint32_t *word, int nwaiters);
+void fl_os_yield(void);
+/* Milliseconds since boot, coarse: a few nanoseconds to read, some milliseconds exact. */
+uint64_t fl_os_clock_ms(void);
+/* A hard to guess number; falls back to the clock and addresses where the kernel has no randomness yet. */
+uint64_t fl_os_random(void);
+/* The machine's base page size in bytes, from the auxiliary vector. */
+size_t fl_os_page_size(void);
+/* True when the program was given privileges at exec: the environment is not to be trusted. */
+bool fl_os_secure(void);
+
+#endif

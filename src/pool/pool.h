@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pools inside: a region on huge pages whose limit is the pool's number of pages, and the arenas that draw from it.
+ */
+#ifndef FL_POOL_POOL_H
+#define FL_POOL_POOL_H
+
+#include <fallow/pool.h>
+
+#include "extent/extent.h"
+
+struct fallow_pool {
+	struct fl_region *region;
+	enum fallow_pool_supply supply;
+	struct fl_lock lock; /* guards what follows, and resizing */
+	size_t npages;
+	size_t narenas;
+};
+
+/* An arena begins, and ends, to draw from the pool. */
+void fl_pool_join(struct fallow_pool *pool);
+void fl_pool_leave(struct fallow_pool *pool);
+
+#endif
