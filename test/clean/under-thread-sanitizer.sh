@@ -1,0 +1,6 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Unit and api tests run clean under the thread sanitizer.
+
+sanitizer=thread
+. "$top_srcdir/test/clean/sanitized.sh"
