@@ -12,4 +12,5 @@ mkdir -p "$build" && cd "$build" || exit 99
 [ -e Makefile ] || "$source/configure" -q --enable-debug --enable-sanitizer="$sanitizer" --disable-shared \
 	CC="$CC" CXX="$CXX" CFLAGS="-g -O1" CXXFLAGS="-g -O1" || { tail -n 40 config.log; exit 1; }
 make -s check-unit-api || { cat test-suite.log; fail "unit and api tests under the $sanitizer sanitizer"; }
+grep -q '^# PASS: *[1-9]' test-suite.log || fail "no unit or api test passed"
 finish

@@ -5,6 +5,7 @@
 . "$top_srcdir/test/lib/test.sh"
 command -v valgrind >/dev/null || skip "valgrind is not installed"
 cd "$top_builddir" || exit 99
+[ -n "$MEMCHECK_TESTS" ] || fail "no unit test to run"
 
 for test in $MEMCHECK_TESTS; do
 	./libtool --mode=execute valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite,indirect \
