@@ -11,5 +11,4 @@ make -s -C "$top_builddir" distcheck AM_DISTCHECK_CONFIGURE_FLAGS=--disable-test
 	tail -n 60 "$scratch/log"
 	fail "make distcheck"
 }
-rm -f "$top_builddir"/fallow-*.tar.gz
 finish
