@@ -11,7 +11,7 @@ refused() {
 	status=$?
 	[ $status -eq 2 ] || fail "bootstrap $* ended with $status"
 	[ ! -s "$scratch/out" ] || fail "bootstrap $* wrote to stdout"
-	for word in "$1" demo check; do
+	for word in "$1" demo check programs; do
 		grep -q -- "$word" "$scratch/err" || fail "bootstrap $* does not mention $word"
 	done
 }
