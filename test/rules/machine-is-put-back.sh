@@ -39,7 +39,9 @@ until [ -e "$scratch/changed" ] || [ $waited -ge 600 ]; do
 	sleep 0.1
 	waited=$((waited + 1))
 done
-kill -KILL -- "-$group"
+kill -KILL "-$group"
 wait "$group" 2>/dev/null
+status=$?
+[ $status -eq 137 ] || fail "the test was to be killed and ended with $status"
 put_back "was killed"
 finish
