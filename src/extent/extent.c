@@ -85,12 +85,24 @@ static size_t find_in_units(const struct fl_region *region, size_t n, unsigned i
 	return SIZE_MAX;
 }
 
-/* Lowest run of wholly free units for n > 64 granules. */
+/* Whether the run of n > 64 granules may start at this unit, given that as many whole units as it needs are free. */
+static bool fits_from(const struct fl_region *region, size_t unit, size_t n, size_t alignment)
+{
+	size_t tail_unit = unit + n / FL_UNIT_GRANULES;
+	uint64_t tail = (UINT64_C(1) << n % FL_UNIT_GRANULES) - 1;
+
+	if ((region->base + unit * FL_UNIT) & (alignment - 1))
+		return false;
+	return tail == 0 || (tail_unit * FL_UNIT_GRANULES < region->frontier &&
+			     (region->units[tail_unit].free & tail) == tail);
+}
+
+/* Lowest place for n > 64 granules: whole units, and the beginning of one more. */
 static size_t find_whole_units(const struct fl_region *region, size_t n, size_t alignment)
 {
-	size_t wanted = fl_div_up(n, FL_UNIT_GRANULES);
+	size_t wanted = n / FL_UNIT_GRANULES;
 	size_t ngroups = fl_div_up(region->frontier, FL_UNIT_GRANULES * FL_GROUP_UNITS);
-	size_t start = 0, run = 0;
+	size_t run = 0;
 
 	for (size_t g = 0; g < ngroups; g++) {
 		uint64_t whole = region->groups[g].fit[6];
@@ -99,17 +111,9 @@ static size_t find_whole_units(const struct fl_region *region, size_t n, size_t 
 			continue;
 		}
 		for (unsigned int bit = 0; bit < FL_GROUP_UNITS; bit++) {
-			size_t unit = g * FL_GROUP_UNITS + bit;
-			if (!(whole >> bit & 1)) {
-				run = 0;
-				continue;
-			}
-			if (run == 0) {
-				if ((region->base + unit * FL_UNIT) & (alignment - 1))
-					continue;
-				start = unit;
-			}
-			if (++run == wanted)
+			run = whole >> bit & 1 ? run + 1 : 0;
+			size_t start = g * FL_GROUP_UNITS + bit + 1 - wanted;
+			if (run >= wanted && fits_from(region, start, n, alignment))
 				return start * FL_UNIT_GRANULES;
 		}
 	}
