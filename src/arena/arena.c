@@ -19,6 +19,9 @@
 
 #define RESERVE_DEFAULT FL_TIB
 
+/* Bytes from which on an arena on ordinary memory gets huge pages. */
+#define HUGE_FROM (8 * FL_MIB)
+
 /* A limit wants room for the holes between extents. */
 #define RESERVE_PER_LIMIT 4
 
@@ -70,6 +73,7 @@ static int create(struct arena *arena, const struct fallow_arena_options *o)
 				.name = o->name,
 			},
 			.limit = o->limit,
+			.huge_from = o->thp == FALLOW_THP_ALWAYS ? 0 : HUGE_FROM,
 			.decay = decay_of(o->decay_ms),
 			.thp = o->thp,
 		},
@@ -140,9 +144,7 @@ void fallow_arena_reset(struct fallow_arena *arena)
 int fallow_arena_trim(struct fallow_arena *arena, size_t *released)
 {
 	fl_cache_trim(arena);
-	size_t bytes = fl_extent_purge(arena->region, FL_PURGE_ALL);
-	if (arena->spill)
-		bytes += fl_extent_purge(arena->spill, FL_PURGE_ALL);
+	size_t bytes = fl_arena_purge(arena);
 	if (released)
 		*released = bytes;
 	return 0;

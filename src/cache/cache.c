@@ -634,11 +634,12 @@ static void put_all(struct fallow_arena *arena, struct fl_region *region)
 
 void fl_cache_reset_all(struct fallow_arena *arena)
 {
+	struct fl_region *regions[3];
+
 	fl_lock_take(&arena->lock);
 	for (struct fl_cache *cache = arena->caches; cache; cache = cache->next)
 		forget(cache);
 	fl_lock_put(&arena->lock);
-	put_all(arena, arena->region);
-	if (arena->spill)
-		put_all(arena, arena->spill);
+	for (size_t i = 0, n = fl_arena_regions(arena, regions); i < n; i++)
+		put_all(arena, regions[i]);
 }

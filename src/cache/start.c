@@ -17,6 +17,9 @@
 
 #define EARLY_LENGTH (16 * FL_KIB)
 
+/* Bytes from which on slabs get huge pages. */
+#define SLABS_HUGE_FROM (64 * FL_MIB)
+
 enum state {
 	NOT_STARTED,
 	READY,
@@ -64,11 +67,13 @@ static int create_arena(void)
 				.node = -1,
 				.name = "fallow heap",
 			},
-			.reserve = fl_claim_longest() / 4,
+			.reserve = fl_claim_longest() / 8,
 			.limit = fl_options.limit,
 			.decay = fl_options.decay,
 			.thp = (enum fallow_thp)fl_options.thp,
+			.huge_from = fl_options.thp == FALLOW_THP_ALWAYS ? 0 : SLABS_HUGE_FROM,
 		},
+		.separate_blocks = fl_options.backing == FALLOW_BACKING_ANON && fl_options.limit == 0,
 		.spill = (enum fallow_spill)fl_options.spill,
 	};
 	int result = fl_arena_create(&heap.arena, &options);
@@ -78,6 +83,7 @@ static int create_arena(void)
 		options.region.backing.kind = FALLOW_BACKING_ANON;
 		options.region.backing.page_size = 0;
 		options.region.backing.populate = populate_mode();
+		options.separate_blocks = fl_options.limit == 0;
 		result = fl_arena_create(&heap.arena, &options);
 	}
 	return result;

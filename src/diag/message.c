@@ -12,7 +12,7 @@
 #define PREFIX "fallow: "
 #define LINE_LENGTH 400
 
-static void write_line(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static void write_line(const char *format, va_list arguments)
 {
 	char line[LINE_LENGTH] = PREFIX;
 	size_t used = sizeof(PREFIX) - 1;

@@ -18,9 +18,6 @@
 #define STEP_LEAST (FL_MIB >> FL_GRANULE_SHIFT)
 #define STEP_MOST (256 * FL_MIB >> FL_GRANULE_SHIFT)
 
-/* With thp auto a region deserves huge pages from this size on. */
-#define HUGE_FROM (8 * FL_MIB >> FL_GRANULE_SHIFT)
-
 /* When somebody else's mapping is in the way, the frontier jumps over this much, so often at most. */
 #define HOLE (64 * FL_MIB >> FL_GRANULE_SHIFT)
 #define NHOLES 64
@@ -175,9 +172,7 @@ static size_t place(const struct fl_region *region, size_t from, size_t n, size_
 
 static void advise_thp(struct fl_region *region, size_t from, size_t to)
 {
-	if (region->backing.kind != FALLOW_BACKING_ANON || region->backing.shared || region->thp == FALLOW_THP_NEVER)
-		return;
-	if (region->thp == FALLOW_THP_AUTO && to < HUGE_FROM)
+	if (to < region->advise_from)
 		return;
 	from = fl_align_up(from, FL_UNIT_GRANULES);
 	if (from >= to)
@@ -359,7 +354,7 @@ static void mark_present(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		struct fl_unit *u = &region->units[unit];
-		uint64_t extra = unit >= region->huge_from ? ~mask & ~u->present : 0;
+		uint64_t extra = unit >= region->huge_from && !u->plain ? ~mask & ~u->present : 0;
 		region->present += (size_t)__builtin_popcountll(extra) << FL_GRANULE_SHIFT;
 		__atomic_store_n(&u->present, u->present | mask | extra, __ATOMIC_RELAXED);
 	}

@@ -38,6 +38,7 @@ struct fl_unit {
 	uint32_t idle_since; /* when a granule was put last, low half of milliseconds */
 	uint8_t longest;     /* longest run in free */
 	bool closed;         /* inaccessible, to give its commit charge back: opened by populate */
+	bool plain;          /* was advised to be huge, until a part was discarded */
 };
 
 /* Which of 64 units have a free run of at least 1 << k granules, and which have idle memory to look at. */
@@ -51,7 +52,7 @@ struct fl_region {
 	uintptr_t base;
 	size_t nreserved;         /* granules; base + nreserved granules is the end */
 	size_t page_granules;     /* granules in a page of the backing, at least 1 */
-	enum fallow_thp thp;
+	size_t advise_from;       /* granules of frontier from which on memory is advised to be huge */
 	bool held;                /* a pool's: never discarded */
 	size_t metadata_length;   /* of the claim that holds the tables */
 	uintptr_t metadata_base;
@@ -71,6 +72,7 @@ struct fl_region {
 	size_t taken;             /* bytes */
 	size_t present;           /* bytes */
 	size_t huge_from;         /* first unit that was advised to be huge */
+	size_t nplain;            /* units that are not, any more */
 	uint64_t decay;           /* milliseconds or FL_DECAY_NEVER */
 	uint64_t purge_at;        /* when to look for idle memory, 0: nothing is idle */
 	uint64_t npopulates;
@@ -84,6 +86,7 @@ struct fl_region_options {
 	size_t limit;     /* bytes, rounded down to pages; 0: none */
 	uint64_t decay;   /* milliseconds or FL_DECAY_NEVER */
 	enum fallow_thp thp;
+	size_t huge_from; /* bytes of frontier from which on memory is advised to be huge, unless thp is never */
 	bool held;
 };
 

@@ -12,23 +12,41 @@
 
 #define NRETRIES 16
 
+/* Bytes from which on large blocks of the process heap get huge pages: they come and go whole. */
+#define BLOCKS_HUGE_FROM (4 * FL_MIB)
+
 static const struct fl_failure success = { FALLOW_REASON_NONE, 0 };
 
 /* True while this thread is inside an on_pressure callback. */
 static __thread bool under_pressure FL_PURE_TLS;
+
+static int create_blocks(struct fallow_arena *arena, const struct fl_region_options *like)
+{
+	struct fl_region_options options = *like;
+
+	options.huge_from = options.thp == FALLOW_THP_ALWAYS ? 0 : BLOCKS_HUGE_FROM;
+	return fl_region_create(&options, &arena->blocks);
+}
 
 int fl_arena_create(struct fallow_arena *arena, const struct fl_arena_options *options)
 {
 	static uint64_t serials;
 
 	if (options->shared_region) {
-		arena->region = options->shared_region;
+		arena->region = arena->blocks = options->shared_region;
 		arena->shares_region = true;
 		arena->limit = options->limit;
 	} else {
 		int result = fl_region_create(&options->region, &arena->region);
 		if (result != 0)
 			return result;
+		arena->blocks = arena->region;
+		if (options->separate_blocks)
+			result = create_blocks(arena, &options->region);
+		if (result != 0) {
+			fl_region_destroy(arena->region);
+			return result;
+		}
 	}
 	arena->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
 	arena->spill_mode = options->spill;
@@ -37,17 +55,41 @@ int fl_arena_create(struct fallow_arena *arena, const struct fl_arena_options *o
 	return 0;
 }
 
+size_t fl_arena_regions(const struct fallow_arena *arena, struct fl_region *regions[static 3])
+{
+	struct fl_region *spill = __atomic_load_n(&arena->spill, __ATOMIC_ACQUIRE);
+	size_t n = 0;
+
+	regions[n++] = arena->region;
+	if (arena->blocks != arena->region)
+		regions[n++] = arena->blocks;
+	if (spill)
+		regions[n++] = spill;
+	return n;
+}
+
+size_t fl_arena_purge(struct fallow_arena *arena)
+{
+	struct fl_region *regions[3];
+	size_t bytes = 0;
+
+	for (size_t i = 0, n = fl_arena_regions(arena, regions); i < n; i++)
+		bytes += fl_extent_purge(regions[i], FL_PURGE_ALL);
+	return bytes;
+}
+
 void fl_arena_destroy(struct fallow_arena *arena)
 {
-	if (arena->spill)
-		fl_region_destroy(arena->spill);
-	if (!arena->shares_region)
-		fl_region_destroy(arena->region);
+	struct fl_region *regions[3];
+	size_t n = fl_arena_regions(arena, regions);
+
+	for (size_t i = arena->shares_region ? 1 : 0; i < n; i++)
+		fl_region_destroy(regions[i]);
 }
 
 bool fl_arena_charge(struct fallow_arena *arena, const struct fl_region *region, ptrdiff_t n)
 {
-	size_t *counter = region == arena->region ? &arena->taken : &arena->spilled;
+	size_t *counter = region == arena->spill ? &arena->spilled : &arena->taken;
 	size_t bytes = (size_t)n << FL_GRANULE_SHIFT;
 	size_t limit = __atomic_load_n(&arena->limit, __ATOMIC_RELAXED);
 	size_t total = __atomic_add_fetch(counter, bytes, __ATOMIC_RELAXED);
@@ -99,10 +141,10 @@ static struct fl_region *spill_region(struct fallow_arena *arena, struct fl_fail
 	return __atomic_load_n(&arena->spill, __ATOMIC_ACQUIRE);
 }
 
-struct fl_failure fl_arena_take(struct fallow_arena *arena, size_t n, size_t alignment, size_t npopulate,
-				struct fl_extent *extent, bool *zero)
+struct fl_failure fl_arena_take(struct fallow_arena *arena, struct fl_region *region, size_t n, size_t alignment,
+				size_t npopulate, struct fl_extent *extent, bool *zero)
 {
-	struct fl_failure failure = take_from(arena, arena->region, n, alignment, npopulate, extent, zero);
+	struct fl_failure failure = take_from(arena, region, n, alignment, npopulate, extent, zero);
 
 	if (fl_likely(failure.reason == FALLOW_REASON_NONE) || arena->spill_mode == FALLOW_SPILL_FAIL ||
 	    failure.reason == FALLOW_REASON_ARENA_LIMIT)

@@ -3,7 +3,9 @@
  * Arenas inside: where extents for slabs and large blocks come from, and what happens when they do not.
  *
  * An arena draws on one region, its own or a pool's, and spills into a second one of ordinary memory when told to. Its
- * limit counts what it has taken when the region is shared, and is the region's limit otherwise.
+ * limit counts what it has taken when the region is shared, and is the region's limit otherwise. The process heap on
+ * ordinary memory keeps large blocks in a region of their own, so that long-lived slabs do not pin what comes and goes in
+ * megabytes, and each can have the pages that suit it.
  *
  * Words of the address map (region->map): an id in the top 16 bits and a descriptor's address below; 0 where nothing
  * starts. Every granule of a slab has the slab's word, a large block only its first.
@@ -48,7 +50,8 @@ static inline void fl_map_set(struct fl_region *region, size_t granule, uint64_t
 
 struct fallow_arena {
 	/* Fixed after creation. */
-	struct fl_region *region;
+	struct fl_region *region;   /* of slabs */
+	struct fl_region *blocks;   /* of large blocks: the same region, or one of its own */
 	unsigned int index;         /* in threads' tables of caches */
 	uint64_t serial;            /* never used twice */
 	bool shares_region;         /* the region is a pool's */
@@ -75,6 +78,7 @@ struct fallow_arena {
 
 struct fl_arena_options {
 	struct fl_region_options region;
+	bool separate_blocks;            /* large blocks in a region of their own; no limit, then */
 	struct fl_region *shared_region; /* draw from this one instead: a pool's */
 	size_t limit;                    /* of taken, with a shared region */
 	enum fallow_spill spill;
@@ -82,6 +86,12 @@ struct fl_arena_options {
 
 /* Fill in an arena, which is zeroed, and make its region. 0, or -errno with nothing kept. */
 int fl_arena_create(struct fallow_arena *arena, const struct fl_arena_options *options);
+
+/* The arena's regions, distinct: their number. */
+size_t fl_arena_regions(const struct fallow_arena *arena, struct fl_region *regions[static 3]);
+
+/* Give back everything idle. Returns the bytes. */
+size_t fl_arena_purge(struct fallow_arena *arena);
 
 /* Let its regions go. Caches are gone before, and its extents put where the region stays. */
 void fl_arena_destroy(struct fallow_arena *arena);
@@ -104,11 +114,12 @@ struct fl_large {
 _Static_assert(sizeof(struct fl_large) <= FL_DESCRIPTOR_SIZE, "descriptors have fixed places");
 
 /*
- * Take an extent and populate its first npopulate granules, from the region or by spilling. *zero: those read as zero.
+ * Take an extent from region, which is arena->region or arena->blocks, or by spilling, and populate its first npopulate
+ * granules. *zero: those read as zero.
  * Without locks held. On failure nothing is taken.
  */
-struct fl_failure fl_arena_take(struct fallow_arena *arena, size_t n, size_t alignment, size_t npopulate,
-				struct fl_extent *extent, bool *zero);
+struct fl_failure fl_arena_take(struct fallow_arena *arena, struct fl_region *region, size_t n, size_t alignment,
+				size_t npopulate, struct fl_extent *extent, bool *zero);
 
 /* Give an extent back; ntouched as for fl_extent_put(). */
 void fl_arena_put(struct fallow_arena *arena, const struct fl_extent *extent, size_t ntouched);

@@ -24,7 +24,7 @@ void *fl_large_alloc(struct fallow_arena *arena, size_t size, size_t alignment, 
 		*failure = (struct fl_failure){ FALLOW_REASON_TOO_LARGE, 0 };
 		return NULL;
 	}
-	*failure = fl_arena_take(arena, n, alignment, n, &extent, zero);
+	*failure = fl_arena_take(arena, arena->blocks, n, alignment, n, &extent, zero);
 	if (failure->reason != FALLOW_REASON_NONE)
 		return NULL;
 	struct fl_large *large = fl_descriptor(extent.region, extent.granule);

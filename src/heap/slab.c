@@ -14,7 +14,7 @@ struct fl_slab *fl_slab_create(struct fl_cache *owner, struct fallow_arena *aren
 	struct fl_extent extent;
 	bool zero;
 
-	*failure = fl_arena_take(arena, n, FL_GRANULE, 1, &extent, &zero);
+	*failure = fl_arena_take(arena, arena->region, n, FL_GRANULE, 1, &extent, &zero);
 	if (failure->reason != FALLOW_REASON_NONE)
 		return NULL;
 	struct fl_slab *slab = fl_descriptor(extent.region, extent.granule);

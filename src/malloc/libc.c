@@ -31,6 +31,7 @@ void free_aligned_sized(void *block, size_t alignment, size_t size);
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *block, size_t size);
+void *__libc_reallocarray(void *block, size_t count, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 void *__libc_valloc(size_t size);
 void *__libc_pvalloc(size_t size);
@@ -38,6 +39,7 @@ void __libc_free(void *block);
 void __libc_cfree(void *block);
 int __posix_memalign(void **block, size_t alignment, size_t size);
 struct mallinfo __libc_mallinfo(void);
+
 int __libc_mallopt(int parameter, int value);
 
 EXPORT void *malloc(size_t size)
@@ -143,10 +145,7 @@ EXPORT int malloc_trim(size_t pad)
 	if (arena == NULL)
 		return 0;
 	fl_cache_trim(arena);
-	size_t released = fl_extent_purge(arena->region, FL_PURGE_ALL);
-	if (arena->spill)
-		released += fl_extent_purge(arena->spill, FL_PURGE_ALL);
-	return released != 0;
+	return fl_arena_purge(arena) != 0;
 }
 
 EXPORT struct mallinfo2 mallinfo2(void)
@@ -225,11 +224,15 @@ void cfree(void *block) ALIAS(free);
 void *__libc_malloc(size_t size) ALIAS(malloc);
 void *__libc_calloc(size_t count, size_t size) ALIAS(calloc);
 void *__libc_realloc(void *block, size_t size) ALIAS(realloc);
+void *__libc_reallocarray(void *block, size_t count, size_t size) ALIAS(reallocarray);
 void *__libc_memalign(size_t alignment, size_t size) ALIAS(memalign);
 void *__libc_valloc(size_t size) ALIAS(valloc);
 void *__libc_pvalloc(size_t size) ALIAS(pvalloc);
 void __libc_free(void *block) ALIAS(free);
 void __libc_cfree(void *block) ALIAS(free);
 int __posix_memalign(void **block, size_t alignment, size_t size) ALIAS(posix_memalign);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 struct mallinfo __libc_mallinfo(void) ALIAS(mallinfo);
+#pragma GCC diagnostic pop
 int __libc_mallopt(int parameter, int value) ALIAS(mallopt);
