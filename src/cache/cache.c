@@ -52,7 +52,22 @@ static void unlist(struct fl_bin *bin, struct fl_slab *slab)
 		bin->last = slab->prev;
 }
 
-/* Free, on slabs of this cache, under its lock */
+/*
+ * Mark the cache as being changed: a child of fork sees the stores of other threads up to some point in their order, so
+ * it sees the flag whenever it sees a part of what the flag covers.
+ */
+static void begin(struct fl_cache *cache)
+{
+	cache->busy = true;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void end(struct fl_cache *cache)
+{
+	__atomic_store_n(&cache->busy, false, __ATOMIC_RELEASE);
+}
+
+/* Free, on slabs of this cache */
 
 static void destroy_slab(struct fl_cache *cache, struct fl_slab *slab)
 {
@@ -86,12 +101,12 @@ static void slab_event(struct fl_cache *cache, struct fl_slab *slab)
 
 void fl_cache_slab_event(struct fl_cache *cache, struct fl_slab *slab)
 {
-	fl_lock_take(&cache->lock);
+	begin(cache);
 	slab_event(cache, slab);
-	fl_lock_put(&cache->lock);
+	end(cache);
 }
 
-static void free_locked(struct fl_cache *cache, struct fl_slab *slab, struct fl_slot *slot)
+static void free_own(struct fl_cache *cache, struct fl_slab *slab, struct fl_slot *slot)
 {
 	slot->next = slab->free;
 	slot->slab = slab;
@@ -166,7 +181,6 @@ static struct fl_slab *slab_of(const struct fl_cache *cache, struct fl_slot *slo
 	return NULL;
 }
 
-/* Under lock. */
 static void empty_inbox(struct fl_cache *cache)
 {
 	if (fl_likely(__atomic_load_n(&cache->inbox, __ATOMIC_RELAXED) == NULL))
@@ -176,14 +190,14 @@ static void empty_inbox(struct fl_cache *cache)
 		struct fl_slot *next = slot->next;
 		struct fl_slab *slab = slab_of(cache, slot);
 		if (slab)
-			free_locked(cache, slab, slot);
+			free_own(cache, slab, slot);
 		slot = next;
 	}
 }
 
 /* Allocation */
 
-/* Free slots of the class that this cache has already, or can carve. Under lock. */
+/* Free slots of the class that this cache has already, or can carve. */
 static struct fl_slot *refill_own(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
 {
 	struct fl_bin *bin = &cache->bins[class];
@@ -216,9 +230,6 @@ static bool adopt(struct fl_cache *cache, unsigned int class)
 	fl_lock_take(&arena->lock);
 	struct fl_cache *parked = arena->parked;
 	for (int i = 0; parked && slab == NULL && i < ADOPT_TRIES; parked = parked->next_parked, i++) {
-		if (parked == cache)
-			continue;
-		fl_lock_take(&parked->lock);
 		empty_inbox(parked);
 		slab = parked->bins[class].first;
 		if (slab) {
@@ -230,20 +241,19 @@ static bool adopt(struct fl_cache *cache, unsigned int class)
 			for (size_t g = 0; g < fl_classes[class].ngranules; g++)
 				fl_map_set(slab->region, granule + g, fl_map_word(fl_cache_id(cache), slab));
 		}
-		fl_lock_put(&parked->lock);
 	}
 	fl_lock_put(&arena->lock);
 	if (slab == NULL)
 		return false;
-	fl_lock_take(&cache->lock);
+	begin(cache);
 	list(&cache->bins[class], slab);
 	if (!fl_slab_is_carved(slab) && cache->bins[class].carving == NULL)
 		cache->bins[class].carving = slab;
-	fl_lock_put(&cache->lock);
+	end(cache);
 	return true;
 }
 
-/* Give kept empty slabs back. Under lock. True if there were any. */
+/* Give kept empty slabs back. True if there were any. */
 static bool destroy_spares(struct fl_cache *cache)
 {
 	bool any = false;
@@ -260,7 +270,7 @@ static bool destroy_spares(struct fl_cache *cache)
 	return any;
 }
 
-/* Return slots in hand to their slabs, take in what others sent, and give empty slabs back. Under lock. */
+/* Return slots in hand to their slabs, take in what others sent, and give empty slabs back. */
 static bool flush(struct fl_cache *cache)
 {
 	for (size_t class = 0; class < FL_NCLASSES; class++) {
@@ -270,7 +280,7 @@ static bool flush(struct fl_cache *cache)
 			struct fl_slot *next = slot->next;
 			struct fl_slab *slab = slab_of(cache, slot);
 			if (slab)
-				free_locked(cache, slab, slot);
+				free_own(cache, slab, slot);
 			slot = next;
 		}
 	}
@@ -280,9 +290,9 @@ static bool flush(struct fl_cache *cache)
 
 bool fl_cache_flush(struct fl_cache *cache)
 {
-	fl_lock_take(&cache->lock);
+	begin(cache);
 	bool any = flush(cache);
-	fl_lock_put(&cache->lock);
+	end(cache);
 	return any;
 }
 
@@ -293,26 +303,35 @@ static struct fl_slot *refill_new_slab(struct fl_cache *cache, unsigned int clas
 
 	if (slab == NULL)
 		return NULL;
-	fl_lock_take(&cache->lock);
+	begin(cache);
 	slots = fl_slab_carve(slab, failure);
 	if (slots == NULL)
 		fl_slab_destroy(slab, cache->arena);
 	else if (!fl_slab_is_carved(slab))
 		cache->bins[class].carving = slab;
-	fl_lock_put(&cache->lock);
+	end(cache);
 	return slots;
 }
 
-/* Slots for the class in heads, or false with *failure filled in. */
-static bool refill(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
+/* The first of slots; the others are in hand from now on. */
+static void *hand_out(struct fl_cache *cache, unsigned int class, struct fl_slot *slots)
 {
-	struct fl_slot *slots;
+	cache->heads[class] = slots->next;
+	slots->slab = NULL;
+	return slots;
+}
 
+static void *alloc_small(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
+{
+	struct fl_slot *slots = cache->heads[class];
+
+	if (slots)
+		return hand_out(cache, class, slots);
 	do {
-		fl_lock_take(&cache->lock);
+		begin(cache);
 		empty_inbox(cache);
 		slots = refill_own(cache, class, failure);
-		fl_lock_put(&cache->lock);
+		end(cache);
 	} while (slots == NULL && adopt(cache, class));
 	if (slots == NULL) {
 		fl_cache_send_all(cache);
@@ -321,37 +340,14 @@ static bool refill(struct fl_cache *cache, unsigned int class, struct fl_failure
 	/* Slots in hand of other classes may be what keeps memory from this one. */
 	if (slots == NULL && fl_cache_flush(cache))
 		slots = refill_new_slab(cache, class, failure);
-	cache->heads[class] = slots;
-	return slots != NULL;
-}
-
-static void *alloc_small(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
-{
-	void *block = fl_cache_pop(cache, class);
-
-	if (block == NULL && refill(cache, class, failure))
-		block = fl_cache_pop(cache, class);
-	return block;
-}
-
-/* The class whose slots are all aligned and hold size bytes; FL_NCLASSES when there is none. */
-static unsigned int aligned_class(size_t size, size_t alignment)
-{
-	if (size > FL_SMALL_MOST || alignment > FL_GRANULE)
-		return FL_NCLASSES;
-	unsigned int class = fl_class_of(size);
-	while (class < FL_NCLASSES && fl_classes[class].size % alignment != 0)
-		class++;
-	return class;
+	return slots ? hand_out(cache, class, slots) : NULL;
 }
 
 static void *alloc(struct fl_cache *cache, size_t size, size_t alignment, bool *zero, struct fl_failure *failure)
 {
-	unsigned int class = aligned_class(size, alignment);
-
 	*zero = false;
-	if (class < FL_NCLASSES)
-		return alloc_small(cache, class, failure);
+	if (fl_class_fits(size, alignment))
+		return alloc_small(cache, fl_class_of_aligned(size, alignment), failure);
 	void *block = fl_large_alloc(cache->arena, size, alignment, zero, failure);
 	if (block == NULL && failure->reason != FALLOW_REASON_TOO_LARGE && fl_cache_flush(cache))
 		block = fl_large_alloc(cache->arena, size, alignment, zero, failure);
@@ -386,7 +382,7 @@ void *fl_cache_alloc_in(struct fallow_arena *arena, size_t size, size_t alignmen
 		void *block;
 		if (cache) {
 			block = alloc(cache, size, alignment, zero, &failure);
-			fl_decay_consider(cache->region);
+			fl_decay_consider(arena->region, arena->blocks);
 		} else {
 			block = alloc_shared(arena, size, alignment, zero, &failure);
 		}
@@ -395,6 +391,21 @@ void *fl_cache_alloc_in(struct fallow_arena *arena, size_t size, size_t alignmen
 		if (!fl_arena_retry(arena, size, failure, attempt))
 			return NULL;
 	}
+}
+
+void *fl_cache_refill(struct fl_cache *cache, unsigned int class, size_t size)
+{
+	struct fl_failure failure;
+
+	if (fl_likely(cache->arena != NULL)) {
+		begin(cache);
+		empty_inbox(cache);
+		struct fl_slot *slots = refill_own(cache, class, &failure);
+		end(cache);
+		if (fl_likely(slots != NULL))
+			return hand_out(cache, class, slots);
+	}
+	return fl_cache_alloc_slow(cache, size, 1, NULL);
 }
 
 void *fl_cache_alloc_slow(struct fl_cache *cache, size_t size, size_t alignment, bool *zero)
@@ -508,9 +519,9 @@ void fl_cache_free_slow(struct fl_cache *cache, void *block)
 		misuse(block, "double free");
 	slot->slab = slab;
 	if (own) {
-		fl_lock_take(&owner->lock);
-		free_locked(owner, slab, slot);
-		fl_lock_put(&owner->lock);
+		begin(owner);
+		free_own(owner, slab, slot);
+		end(owner);
 		return;
 	}
 	if (cache->arena == NULL)

@@ -2,9 +2,9 @@
 /*
  * Caches: a thread's part of an arena, and the paths that malloc and free take through it.
  *
- * alloc pops the class's free list; free pushes onto the slab's. Neither locks, counts or branches more than it must. All
- * else is in slow paths, which hold the cache's lock so that fork, thread exit and other threads' adopting find them
- * at rest.
+ * alloc pops the class's free list; free pushes onto the slab's. Neither locks, counts or branches more than it must. The
+ * slow paths do not lock either: a cache is its thread's alone, or, parked, whoever's holds the arena's lock. They raise
+ * the busy flag, so that a child of fork knows which caches of other threads it found at work, and leaves those alone.
  *
  * Blocks freed by another thread go home in batches: each cache collects them by owner in outboxes, and sends a batch
  * by one compare-and-swap onto the owner's inbox, which the owner empties in its slow path (P. Liétar et al., "snmalloc:
@@ -44,8 +44,7 @@ struct fl_cache {
 	struct fl_outbox outboxes[FL_NOUTBOXES];
 	size_t outgoing;                    /* bytes in outboxes */
 
-	/* The owner's under lock. */
-	struct fl_lock lock;
+	bool busy;                          /* in the middle of changing what follows */
 	struct fl_bin bins[FL_NCLASSES];
 
 	/* The arena's, under its lock. */
@@ -76,27 +75,30 @@ static inline void *fl_cache_pop(struct fl_cache *cache, unsigned int class)
 	return slot;
 }
 
-/* What every way of allocating ends in: any size, any alignment (a power of two). NULL with errno ENOMEM. */
-void *fl_cache_alloc_slow(struct fl_cache *cache, size_t size, size_t alignment, bool *zero) FL_COLD;
+/* A slot of the class after the free list has run out; size is what was asked for. NULL with errno ENOMEM. */
+void *fl_cache_refill(struct fl_cache *cache, unsigned int class, size_t size) __attribute__((noinline));
+
+/* What every other way of allocating ends in: any size, any alignment (a power of two). NULL with errno ENOMEM. */
+void *fl_cache_alloc_slow(struct fl_cache *cache, size_t size, size_t alignment, bool *zero) __attribute__((noinline));
 
 /* Free anything: remote, large, foreign or wrong, without errno. */
-void fl_cache_free_slow(struct fl_cache *cache, void *block) FL_COLD;
+void fl_cache_free_slow(struct fl_cache *cache, void *block) __attribute__((noinline));
 
 /* The slab's countdown reached 0. */
-void fl_cache_slab_event(struct fl_cache *cache, struct fl_slab *slab) FL_COLD;
+void fl_cache_slab_event(struct fl_cache *cache, struct fl_slab *slab) __attribute__((noinline));
 
 static inline void *fl_cache_alloc(struct fl_cache *cache, size_t size)
 {
-	if (fl_likely(size <= FL_TABLE_MOST)) {
-		void *block = fl_cache_pop(cache, fl_class_table[(size + 15) / 16]);
-		if (fl_likely(block != NULL))
-			return block;
-	} else if (size <= FL_SMALL_MOST) {
-		void *block = fl_cache_pop(cache, fl_class_of_medium(size));
-		if (fl_likely(block != NULL))
-			return block;
-	}
-	return fl_cache_alloc_slow(cache, size, 1, NULL);
+	unsigned int class;
+
+	if (fl_likely(size <= FL_TABLE_MOST))
+		class = fl_class_table[(size + 15) / 16];
+	else if (size <= FL_SMALL_MOST)
+		class = fl_class_of_medium(size);
+	else
+		return fl_cache_alloc_slow(cache, size, 1, NULL);
+	void *block = fl_cache_pop(cache, class);
+	return fl_likely(block != NULL) ? block : fl_cache_refill(cache, class, size);
 }
 
 static inline void fl_cache_free(struct fl_cache *cache, void *block)
@@ -132,7 +134,7 @@ void *fl_cache_realloc(struct fl_cache *cache, void *block, size_t size);
 /* Any size and alignment (a power of two) from an arena, in whatever thread. NULL with errno ENOMEM. */
 void *fl_cache_alloc_in(struct fallow_arena *arena, size_t size, size_t alignment, bool *zero);
 
-/* Send what waits in a cache's outboxes. Its owner's, or under its lock when it has none. */
+/* Send what waits in a cache's outboxes. For its thread, or under the arena's lock when it has none. */
 void fl_cache_send_all(struct fl_cache *cache);
 
 /* Return slots in hand to their slabs and give empty slabs back. The same callers. True if there were any. */

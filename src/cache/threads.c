@@ -102,7 +102,6 @@ struct fl_cache *fl_cache_create(struct fallow_arena *arena)
 	cache->key = (uint64_t)id << FL_ID_SHIFT;
 	cache->region = arena->region;
 	cache->arena = arena;
-	fl_lock_init(&cache->lock, FL_RANK_CACHE);
 	cache->next = arena->caches;
 	arena->caches = cache;
 	__atomic_add_fetch(&ncaches, 1, __ATOMIC_RELAXED);
@@ -131,9 +130,9 @@ static void park(struct fl_cache *cache)
 	struct fallow_arena *arena = cache->arena;
 
 	fl_cache_send_all(cache);
-	if (__atomic_load_n(&arena->nparked, __ATOMIC_RELAXED) >= PARKED_WARM)
-		fl_cache_flush(cache);
 	fl_lock_take(&arena->lock);
+	if (arena->nparked >= PARKED_WARM)
+		fl_cache_flush(cache);
 	__atomic_store_n(&cache->thread, NULL, __ATOMIC_RELAXED);
 	cache->next_parked = arena->parked;
 	__atomic_store_n(&arena->parked, cache, __ATOMIC_RELAXED);
@@ -286,10 +285,6 @@ void fl_cache_fork_prepare(void)
 		fl_lock_take(&arena->shared_lock);
 	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;)
 		fl_lock_take(&arena->lock);
-	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
-		for (struct fl_cache *cache = arena->caches; cache; cache = cache->next)
-			fl_lock_take(&cache->lock);
-	}
 	fl_lock_take(&ids.lock);
 }
 
@@ -297,8 +292,6 @@ void fl_cache_fork_parent(void)
 {
 	fl_lock_put(&ids.lock);
 	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
-		for (struct fl_cache *cache = arena->caches; cache; cache = cache->next)
-			fl_lock_put(&cache->lock);
 		fl_lock_put(&arena->lock);
 		fl_lock_put(&arena->shared_lock);
 	}
@@ -312,6 +305,9 @@ void fl_cache_fork_child(void)
 			if (cache->thread == NULL || cache->thread == &fl_cache_self || cache == arena->shared)
 				continue;
 			cache->thread = NULL;
+			/* Its thread was at work on it: nobody can finish that. */
+			if (cache->busy)
+				continue;
 			cache->next_parked = arena->parked;
 			arena->parked = cache;
 			arena->nparked++;

@@ -93,14 +93,15 @@ void fl_decay_start(void)
 		__atomic_store_n(&helper.state, REFUSED, __ATOMIC_RELEASE);
 }
 
-void fl_decay_consider(const struct fl_region *region)
+void fl_decay_consider(const struct fl_region *one, const struct fl_region *other)
 {
-	size_t frontier = __atomic_load_n(&region->frontier, __ATOMIC_RELAXED);
+	size_t frontier = __atomic_load_n(&one->frontier, __ATOMIC_RELAXED) +
+			  __atomic_load_n(&other->frontier, __ATOMIC_RELAXED);
 
 	if (fl_likely(frontier < DESERVES_THREADED) || __atomic_load_n(&helper.state, __ATOMIC_RELAXED) != ABSENT)
 		return;
 	bool threaded = &__libc_single_threaded != NULL && !__libc_single_threaded;
-	if (region->decay != FL_DECAY_NEVER && (threaded || frontier >= DESERVES))
+	if (one->decay != FL_DECAY_NEVER && (threaded || frontier >= DESERVES))
 		fl_decay_start();
 }
 

@@ -15,8 +15,8 @@
 /* Start the helper if it does not run. Without any lock held. That it could not be started is no error. */
 void fl_decay_start(void);
 
-/* Start it if the region is large enough to deserve it. Without any lock held, and not while freeing. */
-void fl_decay_consider(const struct fl_region *region);
+/* Start it if two regions are together large enough to deserve it. Without any lock held, and not while freeing. */
+void fl_decay_consider(const struct fl_region *one, const struct fl_region *other);
 
 /* A region's purge_at has been set. */
 void fl_decay_wake(void);

@@ -37,4 +37,19 @@ static inline unsigned int fl_class_of(size_t size)
 	return size <= FL_TABLE_MOST ? fl_class_table[(size + 15) / 16] : fl_class_of_medium(size);
 }
 
+/* Whether a class serves a block of this alignment, a power of two. */
+static inline bool fl_class_fits(size_t size, size_t alignment)
+{
+	return size <= FL_SMALL_MOST && alignment <= FL_SMALL_MOST;
+}
+
+/*
+ * Its class: slots of a class start at multiples of its size from a granule's start, and a size that is a multiple of the
+ * alignment is rounded up to one that is, too.
+ */
+static inline unsigned int fl_class_of_aligned(size_t size, size_t alignment)
+{
+	return fl_class_of(fl_align_up(size, alignment) | (size == 0 ? alignment : 0));
+}
+
 #endif

@@ -37,6 +37,11 @@ static inline void *fl_heap_aligned_alloc(size_t alignment, size_t size)
 	}
 	if (alignment <= 16)
 		return fl_cache_alloc(fl_cache_self, size);
+	if (fl_likely(fl_class_fits(size, alignment))) {
+		void *block = fl_cache_pop(fl_cache_self, fl_class_of_aligned(size, alignment));
+		if (fl_likely(block != NULL))
+			return block;
+	}
 	return fl_cache_alloc_slow(fl_cache_self, size, alignment, NULL);
 }
 

@@ -18,7 +18,6 @@ enum fl_lock_rank {
 	FL_RANK_POOLS,    /* pools and their arenas' count */
 	FL_RANK_SHARED,   /* using an arena's shared cache */
 	FL_RANK_ARENA,    /* one arena's caches */
-	FL_RANK_CACHE,    /* one cache's slabs */
 	FL_RANK_IDS,      /* of caches */
 	FL_RANK_DECAY,    /* the helper at work */
 	FL_RANK_POPULATE, /* bringing in pages larger than a granule */
