@@ -11,7 +11,6 @@ set -u -o pipefail
 
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 : "${top_builddir:=.}"
-: "${CC:=gcc}"
 here=$top_srcdir/test/glibc
 work=$top_builddir/test/glibc/work
 tarball=${GLIBC_SOURCE:-/usr/src/glibc/glibc-2.36.tar.xz}
@@ -19,10 +18,10 @@ tarball=${GLIBC_SOURCE:-/usr/src/glibc/glibc-2.36.tar.xz}
 # itself. Some tests allocate until a limit of theirs says no; where an allocator overlooks it, RLIMIT_DATA keeps the
 # machine safe.
 export TIMEOUTFACTOR=4
-limit_s=420
-data_limit_kib=$((3 * 1024 * 1024))
+data_limit=$((3 << 30))
 
 . "$top_srcdir/test/programs/harness.sh"
+limit_s=420
 
 [ -r "$tarball" ] || skip "no $tarball (Debian package glibc-source)"
 
@@ -39,7 +38,7 @@ xpthread_kill xpthread_mutex_lock xpthread_mutex_unlock xpthread_sigmask xreallo
 xstrdup xsysconf xunlink xwaitpid xwrite"
 flags=(-std=gnu11 -fgnu89-inline -g -O2 -fno-builtin -w -D_GNU_SOURCE -DTEST_NO_MALLOPT)
 
-compile=("$CC" "${flags[@]}" -include "$here/shim.h" -I"$work/include" -I"$work" -I"$work/support" -c)
+compile=($CC "${flags[@]}" -include "$here/shim.h" -I"$work/include" -I"$work" -I"$work/support" -c)
 
 prepare() { # Unpacks the sources and builds the support library, all or nothing.
     [ -e "$work/ready" ] && [ "$work/ready" -nt "$0" ] && [ "$work/ready" -nt "$here/shim.h" ] &&
@@ -70,14 +69,14 @@ build() { # build TEST: compiles and links one test unless it is there.
     tst-interpose-nothread) aux=$work/malloc/tst-interpose-aux-nothread.c ;;
     tst-interpose-thread) aux=$work/malloc/tst-interpose-aux-thread.c ;;
     esac
-    "$CC" "${flags[@]}" -I"$work/include" -I"$work" -pthread -o "$work/bin/$1" "$work/malloc/$1.c" $aux \
+    $CC "${flags[@]}" -I"$work/include" -I"$work" -pthread -o "$work/bin/$1" "$work/malloc/$1.c" $aux \
         "$work/libsupport.a"
 }
 
 attempt() { # attempt TEST LOG [VARIABLE=VALUE]: runs one test; sets $seconds.
     local test=$1 log=$2 start=$EPOCHREALTIME status
     shift 2
-    (ulimit -d $data_limit_kib && bounded env TMPDIR="$scratch" "$@" "$work/bin/$test") >"$log" 2>&1 </dev/null
+    bounded prlimit --data=$data_limit env TMPDIR="$scratch" "$@" "$work/bin/$test" >"$log" 2>&1 </dev/null
     status=$?
     seconds=$(elapsed "$start")
     return $status

@@ -37,21 +37,20 @@ default_spill=$(preloaded "$program" spill | sed -n 's/^spill=//p')
 
 # What is right makes no noise.
 expect "" "decay" "decay=$default_decay"
-expect "spill:fail" "spill" "spill=fail"
-expect "decay:2s,spill:anon" "decay spill" "decay=2s spill=anon"
+expect "spill:anon" "spill" "spill=anon"
+expect "populate:lazy,spill:anon" "populate spill" "populate=lazy spill=anon"
 # Unknown keys and bad values are named, with what is allowed for the value.
 expect "nonsense:1" "decay" "decay=$default_decay" "nonsense"
 expect "spill:banana" "spill" "spill=$default_spill" "spill banana fail anon"
 expect "decay:banana" "decay" "decay=$default_decay" "decay banana"
 expect "limit:12X" "spill" "spill=$default_spill" "limit 12X"
-expect "pagesize:3M" "spill" "spill=$default_spill" "pagesize 3M"
-expect "nonsense:1,spill:fail,other:2" "spill" "spill=fail" "nonsense" "other"
+expect "nonsense:1,spill:anon,other:2" "spill" "spill=anon" "nonsense" "other"
 # Neither key nor value: named, not taken for something.
 expect "spill" "spill" "spill=$default_spill" "spill"
 expect "spill:" "spill" "spill=$default_spill" "spill"
 # An empty setting is no setting.
-expect "spill:fail," "spill" "spill=fail"
-expect ",,spill:fail" "spill" "spill=fail"
+expect "spill:anon," "spill" "spill=anon"
+expect ",,spill:anon" "spill" "spill=anon"
 # Numbers that overflow and texts without end are complaints too, not accidents.
 expect "limit:99999999999999999999999" "spill" "spill=$default_spill" "limit"
 long=$(printf '%5000s' | tr ' ' x)
