@@ -12,10 +12,8 @@
 #include <string>
 #include <thread>
 
-#include "test/preload/check.h"
-extern "C" {
 #include "test/lib/preload.h"
-}
+#include "test/preload/check.h"
 
 namespace {
 
