@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine lock and the guardian behind it; see machine.h.
+ * The machine lock, the guardian that holds it, and the list of what to undo; see machine.h.
  *
- * The test talks to its guardian through a pipe, one change a line:
- *
- *   set PATH VALUE    write VALUE into PATH
- *   unmount PATH
- *   rmdir PATH
- *   end               undo now
- *
- * The guardian also watches a pidfd of the test, so that an end without "end" is noticed although children of the test
- * may hold the pipe open. What was written before the death is still in the pipe and is read first.
+ * The guardian inherits the lock's descriptor and the test closes its own, so that the lock is free when the guardian is
+ * done and not before. It waits for one byte in a pipe (the test has come to its end) or for the test's pidfd (it is
+ * dead, although children of it may hold the pipe open).
  */
 #include "test/lib/machine.h"
 
@@ -21,217 +15,260 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "test/lib/test.h"
 
-#define LOCK_FILE "/run/lock/fallow-machine.lock"
 #define LOCK_WAIT_MS (10 * 60 * 1000)
 #define UNDO_WAIT_MS 5000
-#define STEP_MS 50
-#define MAX_CHANGES 256
+#define STEP_MS 20
+
+/* More than the longest list of changes. */
+#define STATE_BYTES 16384
 
 static struct {
-	pid_t owner;    /* the process that took the lock; 0 before */
-	pid_t guardian;
+	pid_t guardian; /* 0: none */
 	int pipe;       /* to the guardian */
 } machine;
 
 static void sleep_ms(long ms)
 {
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 
-	nanosleep(&t, NULL);
+	nanosleep(&time, NULL);
 }
 
-static int write_file(const char *path, const char *value)
+/* As much of a small file as fits, terminated. 0 or -errno. */
+static int read_text(const char *path, char *text, size_t length)
 {
-	size_t length = strlen(value);
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int rc = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t filled = 0;
+	ssize_t got;
 
 	if (fd < 0)
 		return -errno;
-	if (write(fd, value, length) != (ssize_t)length)
-		rc = -errno;
+	do {
+		got = read(fd, text + filled, length - 1 - filled);
+		filled += got > 0 ? (size_t)got : 0;
+	} while (got > 0 && filled < length - 1);
 	close(fd);
-	return rc;
+	text[filled] = '\0';
+	return got < 0 ? -EIO : 0;
 }
 
-/* Both fail with EBUSY for a while when processes of the test are still ending. */
-static int unmount_patiently(const char *path)
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+long test_machine_number(const char *path)
+{
+	char text[64];
+
+	return read_text(path, text, sizeof(text)) == 0 ? strtol(text, NULL, 10) : -1;
+}
+
+long test_machine_field(const char *path, const char *name)
+{
+	char text[16384];
+	const char *at;
+
+	if (read_text(path, text, sizeof(text)) < 0)
+		return -1;
+	at = strstr(text, name);
+	return at != NULL ? strtol(at + strlen(name), NULL, 10) : -1;
+}
+
+static bool unmount_patiently(const char *path)
 {
 	for (int waited = 0; waited < UNDO_WAIT_MS; waited += STEP_MS) {
 		if (umount2(path, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
-			return 0;
+			return true;
 		sleep_ms(STEP_MS);
 	}
-	return umount2(path, MNT_DETACH) == 0 ? 0 : -errno;
+	return umount2(path, MNT_DETACH) == 0;
 }
 
-static int rmdir_patiently(const char *path)
+/* A cgroup is busy until the last process of the test is gone. */
+static bool rmdir_patiently(const char *path)
 {
-	int rc = 0;
-
 	for (int waited = 0; waited < UNDO_WAIT_MS; waited += STEP_MS) {
 		if (rmdir(path) == 0 || errno == ENOENT)
-			return 0;
-		rc = -errno;
+			return true;
 		sleep_ms(STEP_MS);
 	}
-	return rc;
+	return false;
 }
 
-static void undo(char *change)
+static bool undo(char *change)
 {
 	char *path = strchr(change, ' ');
 	char *value;
-	int rc = -EINVAL;
 
-	if (path != NULL) {
-		*path++ = '\0';
-		if (strcmp(change, "unmount") == 0) {
-			rc = unmount_patiently(path);
-		} else if (strcmp(change, "rmdir") == 0) {
-			rc = rmdir_patiently(path);
-		} else if (strcmp(change, "set") == 0 && (value = strchr(path, ' ')) != NULL) {
-			*value++ = '\0';
-			rc = write_file(path, value);
+	if (path == NULL)
+		return false;
+	*path++ = '\0';
+	if (strcmp(change, "unmount") == 0)
+		return unmount_patiently(path);
+	if (strcmp(change, "rmdir") == 0)
+		return rmdir_patiently(path);
+	value = strchr(path, ' ');
+	if (strcmp(change, "set") != 0 || value == NULL)
+		return false;
+	*value++ = '\0';
+	return write_text(path, value) == 0;
+}
+
+/* Undo what is written down, last change first. The caller has the lock. */
+static bool put_back(void)
+{
+	static char text[STATE_BYTES];
+	bool all = true;
+	char *end;
+
+	if (access(TEST_MACHINE_STATE, F_OK) < 0)
+		return true;
+	if (read_text(TEST_MACHINE_STATE, text, sizeof(text)) < 0)
+		return false;
+	for (end = text + strlen(text); end > text;) {
+		char *line = end - 1;
+
+		*line = '\0';
+		while (line > text && line[-1] != '\n')
+			line--;
+		end = line;
+		if (!undo(line)) {
+			dprintf(STDERR_FILENO, "machine: not put back: %s %s\n", line, line + strlen(line) + 1);
+			all = false;
 		}
 	}
-	if (rc != 0)
-		dprintf(STDERR_FILENO, "machine: cannot undo \"%s %s\": %s\n", change, path ? path : "", strerror(-rc));
+	unlink(TEST_MACHINE_STATE);
+	return all;
 }
 
-/* Read changes until "end" or until the test is dead and the pipe is empty; then undo them. */
-static _Noreturn void guard(int from, int test)
+/* The locked descriptor; ends the test when others do not let go. */
+static int lock(void)
 {
-	char *changes[MAX_CHANGES];
-	size_t nchanges = 0;
-	struct pollfd ends[] = { { .fd = from, .events = POLLIN }, { .fd = test, .events = POLLIN } };
-	FILE *lines = fdopen(from, "r");
-	char *line = NULL;
-	size_t room = 0;
-
-	if (lines == NULL)
-		_exit(TEST_HARD_ERROR);
-	setvbuf(lines, NULL, _IONBF, 0);
-	for (;;) {
-		ssize_t length;
-
-		if (poll(ends, 2, -1) < 0)
-			continue;
-		if ((ends[0].revents & POLLIN) == 0)
-			break;
-		length = getline(&line, &room, lines);
-		if (length <= 0 || strcmp(line, "end\n") == 0)
-			break;
-		line[length - 1] = '\0';
-		if (nchanges < MAX_CHANGES)
-			changes[nchanges++] = strdup(line);
-	}
-	while (nchanges > 0)
-		undo(changes[--nchanges]);
-	_exit(0);
-}
-
-static void tell(const char *verb, const char *path, const char *value)
-{
-	char line[1024];
-	int length = snprintf(line, sizeof(line), "%s%s%s%s%s\n", verb, *path ? " " : "", path, *value ? " " : "", value);
-
-	if (length >= (int)sizeof(line) || write(machine.pipe, line, (size_t)length) != length)
-		test_hard_error("the guardian of the machine does not listen");
-}
-
-static int lock_machine(void)
-{
-	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	int fd = open(TEST_MACHINE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 
 	if (fd < 0)
-		test_hard_error("cannot open " LOCK_FILE);
-	for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited += STEP_MS) {
-		if (waited >= LOCK_WAIT_MS)
-			test_hard_error("another test holds " LOCK_FILE " for too long");
+		test_hard_error("cannot open " TEST_MACHINE_LOCK);
+	for (long waited = 0; waited < LOCK_WAIT_MS; waited += STEP_MS) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return fd;
 		sleep_ms(STEP_MS);
 	}
-	return fd;
+	test_hard_error(TEST_MACHINE_LOCK " is taken");
+}
+
+bool test_machine_restore(void)
+{
+	int fd = lock();
+	bool all = put_back();
+
+	close(fd);
+	return all;
+}
+
+static _Noreturn void guard(int from, int test)
+{
+	struct pollfd ends[] = { { .fd = from, .events = POLLIN }, { .fd = test, .events = POLLIN } };
+
+	while (poll(ends, 2, -1) < 0 && errno == EINTR)
+		continue;
+	_exit(put_back() ? 0 : TEST_HARD_ERROR);
 }
 
 void test_machine_begin(void)
 {
-	int ends[2];
-	int lock, self;
+	int held, ends[2];
+	int test = pidfd_open(getpid(), 0);
 
 	if (geteuid() != 0)
 		test_skip("changing the machine takes root");
-	lock = lock_machine();
-	self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (self < 0 || pipe2(ends, O_CLOEXEC) != 0)
-		test_hard_error("cannot connect the guardian of the machine");
-	machine.owner = getpid();
+	held = lock();
+	if (!put_back())
+		test_hard_error("what a killed test left cannot be put back");
+	if (test < 0 || pipe2(ends, O_CLOEXEC) < 0)
+		test_hard_error("no descriptors for the guardian");
 	machine.guardian = fork();
 	if (machine.guardian < 0)
-		test_hard_error("cannot fork the guardian of the machine");
+		test_hard_error("cannot fork");
 	if (machine.guardian == 0) {
 		setsid();
-		signal(SIGHUP, SIG_IGN);
-		signal(SIGINT, SIG_IGN);
 		signal(SIGTERM, SIG_IGN);
-		signal(SIGPIPE, SIG_IGN);
+		signal(SIGINT, SIG_IGN);
+		signal(SIGHUP, SIG_IGN);
 		close(ends[1]);
-		guard(ends[0], self);
+		guard(ends[0], test);
 	}
+	close(test);
 	close(ends[0]);
-	close(self);
-	close(lock);
+	close(held);
 	machine.pipe = ends[1];
-	atexit(test_machine_end);
 }
 
 void test_machine_end(void)
 {
-	if (machine.owner != getpid())
-		return;
-	machine.owner = 0;
-	tell("end", "", "");
+	int status = 0;
+
+	if (write(machine.pipe, "", 1) != 1)
+		test_hard_error("the guardian is gone");
 	close(machine.pipe);
-	while (waitpid(machine.guardian, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(machine.guardian, &status, 0) < 0 && errno == EINTR)
 		continue;
+	machine.guardian = 0;
+	if (status != 0)
+		test_hard_error("the machine is not as it was");
+}
+
+/* One line for the list of what to undo. */
+static void write_down(const char *change, const char *path, const char *value)
+{
+	char line[1024];
+	int length = snprintf(line, sizeof(line), "%s %s%s%s\n", change, path, value[0] ? " " : "", value);
+	int fd = open(TEST_MACHINE_STATE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+	if (fd < 0 || length >= (int)sizeof(line) || write(fd, line, (size_t)length) != length)
+		test_hard_error("cannot write " TEST_MACHINE_STATE);
+	close(fd);
+}
+
+void test_machine_set_later(const char *path, const char *value)
+{
+	write_down("set", path, value);
+}
+
+void test_machine_unmount_later(const char *path)
+{
+	write_down("unmount", path, "");
+}
+
+void test_machine_rmdir_later(const char *path)
+{
+	write_down("rmdir", path, "");
 }
 
 int test_machine_set(const char *path, const char *value)
 {
 	char old[256];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t length;
+	int error = read_text(path, old, sizeof(old));
 
-	if (fd < 0)
-		return -errno;
-	length = read(fd, old, sizeof(old) - 1);
-	close(fd);
-	if (length < 0)
-		return -EIO;
-	old[length] = '\0';
+	if (error < 0)
+		return error;
 	old[strcspn(old, "\n")] = '\0';
-	tell("set", path, old);
-	return write_file(path, value);
-}
-
-void test_machine_unmount_later(const char *path)
-{
-	tell("unmount", path, "");
-}
-
-void test_machine_rmdir_later(const char *path)
-{
-	tell("rmdir", path, "");
-}
-
-int test_machine_fd(void)
-{
-	return machine.pipe;
+	test_machine_set_later(path, old);
+	return write_text(path, value);
 }

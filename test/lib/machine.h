@@ -1,34 +1,47 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tests that change the machine: one at a time, and everything is put back, even when the test is killed.
+ * Tests that change the machine: one at a time, and everything is put back, also when the test is killed.
  *
- * A guardian process in a session of its own holds the machine lock. Each change is told to it before it is made; when
- * the test ends, however it ends, the guardian undoes them, last first, and then lets go of the lock. Nothing is undone
- * when the guardian itself is killed. Scripts have the same by sourcing machine.sh.
+ * How to undo a change is written down in TEST_MACHINE_STATE before the change is made. A guardian, a process in a
+ * session of its own, holds the machine lock; when the test ends, however it ends, the guardian undoes what is written
+ * there, last change first, and lets go of the lock. Should the guardian be killed too, the next one to take the lock
+ * does it, or `with-machine --restore`. Scripts have the same by sourcing machine.sh.
  */
-#ifndef FALLOW_TEST_MACHINE_H
-#define FALLOW_TEST_MACHINE_H
+#ifndef TEST_LIB_MACHINE_H
+#define TEST_LIB_MACHINE_H
 
-/* Where a script started by with-machine finds the guardian. */
-#define TEST_MACHINE_SCRIPT_FD 9
+#include <stdbool.h>
+
+#define TEST_MACHINE_LOCK "/run/lock/fallow-machine.lock"
+
+/* One line a change: "set PATH VALUE", "unmount PATH" or "rmdir PATH". */
+#define TEST_MACHINE_STATE "/run/lock/fallow-machine.state"
 
 /*
- * Take the lock, waiting at most ten minutes, and start the guardian. Skips the test where it is not run by root. Call
- * it once, in main, before any other thread and not in a process that has the lock through a parent.
+ * Take the lock, waiting at most ten minutes, put back what a killed test left, start the guardian. Ends the test as
+ * skipped where it is not run by root, as a hard error where something is in the way. Not in a process that has the
+ * lock already, by itself or through a parent, and not from several threads.
  */
 void test_machine_begin(void);
 
-/* Undo every change and release the lock. Runs by itself at exit of the process that called test_machine_begin(). */
+/* Undo every change and release the lock. Ends the test as a hard error when something could not be put back. */
 void test_machine_end(void);
 
 /* Write value into a file of /proc or /sys; its present content comes back at the end. 0 or -errno. */
 int test_machine_set(const char *path, const char *value);
 
-/* Tell the guardian before the thing is made: unmount path, or remove the directory (a cgroup's too) at the end. */
+/* Write down how to undo something that the caller does next: write value, unmount, remove the directory (cgroup). */
+void test_machine_set_later(const char *path, const char *value);
 void test_machine_unmount_later(const char *path);
 void test_machine_rmdir_later(const char *path);
 
-/* The descriptor to which machine.sh writes its own changes; belongs to the guardian's connection. */
-int test_machine_fd(void);
+/* Put back what a killed test left, without a guardian. False with a line on stderr when something stays changed. */
+bool test_machine_restore(void);
+
+/* The number in a file of /proc or /sys; -1 when it cannot be read. Allocates nothing. */
+long test_machine_number(const char *path);
+
+/* The number behind a name such as "Committed_AS:" in a file such as /proc/meminfo; -1. Allocates nothing. */
+long test_machine_field(const char *path, const char *name);
 
 #endif

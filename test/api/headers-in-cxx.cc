@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// For headers-in-cxx.sh: a C++ program that uses every public header, each initialiser and one call of each.
+#include <fallow/fallow.h>
+
+#include <cstring>
+
+static bool press(fallow_arena *, size_t, void *context)
+{
+	++*static_cast<int *>(context);
+	return false;
+}
+
+static int use_arena()
+{
+	fallow_arena_options options = FALLOW_ARENA_OPTIONS_INIT;
+	fallow_arena_stat stat = FALLOW_ARENA_STAT_INIT;
+	fallow_failure failure;
+	fallow_arena *arena = nullptr;
+	int ncalls = 0;
+
+	if (options.size != sizeof(options) || options.fd != -1 || options.decay_ms != FALLOW_DECAY_DEFAULT || options.pool)
+		return 1;
+	options.backing = FALLOW_BACKING_ANON;
+	options.limit = 1 << 20;
+	if (fallow_arena_create(&options, &arena) != 0 || fallow_arena_on_pressure(arena, press, &ncalls) != 0)
+		return 2;
+	char *block = static_cast<char *>(fallow_arena_malloc(arena, 100));
+	if (!block)
+		return 3;
+	std::memset(block, 1, 100);
+	fallow_arena_free(arena, block);
+	if (fallow_arena_malloc(arena, 2 << 20) || ncalls != 1)
+		return 4;
+	if (fallow_last_failure(&failure) != 0 || failure.reason != FALLOW_REASON_ARENA_LIMIT)
+		return 5;
+	if (fallow_arena_stats(arena, &stat) != 0 || stat.limit != 1 << 20)
+		return 6;
+	fallow_arena_destroy(arena);
+	return 0;
+}
+
+static int use_the_rest()
+{
+	fallow_pool_options options = FALLOW_POOL_OPTIONS_INIT;
+	fallow_pool_stat stat = FALLOW_POOL_STAT_INIT;
+	fallow_stats stats = FALLOW_STATS_INIT;
+	fallow_pool *pool = nullptr;
+	char value[64];
+
+	if (options.size != sizeof(options) || options.node != -1 || stat.size != sizeof(stat))
+		return 7;
+	options.npages = 0;
+	if (fallow_pool_create(&options, &pool) >= 0)
+		return 8;
+	if (fallow_stats_read(&stats) != 0 || stats.narenas > 1)
+		return 9;
+	if (fallow_option_get("decay", value, sizeof(value)) != 0 || !fallow_option_at(0))
+		return 10;
+	void *block = fallow_realloc(fallow_malloc(10), 20);
+	if (fallow_usable_size(block) < 20)
+		return 11;
+	fallow_free(block);
+	return 0;
+}
+
+int main()
+{
+	int status = use_arena();
+
+	return status ? status : use_the_rest();
+}

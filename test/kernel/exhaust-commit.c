@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Proves that a program which takes all that it can commit under overcommit_memory=2 is told no and why, got at least
+ * 95 % of what mmap alone would have given, gives the commitment back and can have it again.
+ */
+#include "test/kernel/exhaust.h"
+
+static const struct backing limited[] = {
+	{
+		.name = "overcommit_memory=2",
+		.place.commit = (size_t)256 << 20,
+		.backing = FALLOW_BACKING_ANON,
+		.reason = FALLOW_REASON_COMMIT_LIMIT,
+		.there = backing_mappable,
+		.slack = 8 << 20,
+		.others_take = true,
+	},
+};
+
+int main(void)
+{
+	return exhaust_main(limited, 1);
+}

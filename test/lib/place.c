@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Setting up places with real limits and running children in them; see place.h.
+ */
+#include "test/lib/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/loop.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "test/lib/test.h"
+
+#define MEMORY_CGROUPS "/sys/fs/cgroup/memory"
+#define UNIFIED_CGROUPS "/sys/fs/cgroup/unified"
+#define HUGETLB_CGROUP UNIFIED_CGROUPS "/fallow-place"
+
+/* What others on the machine may still commit while a child has nothing left. */
+#define COMMIT_OF_OTHERS_KB (4L << 20)
+
+/* What the setting up found out; shared with the child, which sets up its own part. */
+struct setup {
+	const struct place *place;
+	bool lacking;
+	bool standing;
+	char reason[200];
+	char memory_cgroup[512]; /* the child's, "" without one */
+};
+
+_Noreturn void place_must(const char *file, int line, const char *condition)
+{
+	dprintf(STDERR_FILENO, "%s:%d: not so: %s (errno %s)\n", file, line, condition, strerrorname_np(errno));
+	_exit(1);
+}
+
+_Noreturn void place_must_numbers(const char *file, int line, const char *condition, long long a, long long b)
+{
+	dprintf(STDERR_FILENO, "%s:%d: not so: %s (%lld, %lld)\n", file, line, condition, a, b);
+	_exit(1);
+}
+
+/* The place cannot be had; the first reason counts. */
+__attribute__((format(printf, 2, 3))) static void lacks(struct setup *setup, const char *format, ...)
+{
+	va_list arguments;
+
+	if (setup->lacking)
+		return;
+	setup->lacking = true;
+	va_start(arguments, format);
+	vsnprintf(setup->reason, sizeof(setup->reason), format, arguments);
+	va_end(arguments);
+}
+
+static int set_number(const char *path, long value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", value);
+	return test_machine_set(path, text);
+}
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+/* Make a directory, or a cgroup, that goes at the end. */
+static int make(const char *path)
+{
+	test_machine_rmdir_later(path);
+	return mkdir(path, 0755) < 0 ? -errno : 0;
+}
+
+/* A pool of exactly npages free pages. */
+static void set_pool(struct setup *setup, const char *pool, long npages)
+{
+	char path[128];
+	long had;
+
+	if (npages == PLACE_NO_PAGES)
+		npages = 0;
+	snprintf(path, sizeof(path), "%snr_overcommit_hugepages", pool);
+	if (test_machine_number(path) != 0 && set_number(path, 0) < 0)
+		lacks(setup, "%s cannot be written", path);
+	snprintf(path, sizeof(path), "%snr_hugepages", pool);
+	if (set_number(path, npages) < 0)
+		lacks(setup, "%s cannot be written", path);
+	had = test_machine_number(path);
+	if (had < npages) {
+		write_text("/proc/sys/vm/compact_memory", "1");
+		set_number(path, npages);
+		had = test_machine_number(path);
+	}
+	if (had != npages)
+		lacks(setup, "the machine gives %ld of %ld pages to %s", had, npages, pool);
+	snprintf(path, sizeof(path), "%sfree_hugepages", pool);
+	if (test_machine_number(path) != npages)
+		lacks(setup, "others use pages of %s", pool);
+}
+
+/* A memory cgroup below our own, in version 1 of the interface. */
+static void make_memory_cgroup(struct setup *setup)
+{
+	char own[400] = "", line[400], path[600];
+	FILE *groups = fopen("/proc/self/cgroup", "re");
+
+	while (groups != NULL && fgets(line, sizeof(line), groups) != NULL) {
+		char *at = strstr(line, ":memory:");
+
+		if (at != NULL)
+			snprintf(own, sizeof(own), "%.*s", (int)strcspn(at + 8, "\n"), at + 8);
+	}
+	if (groups != NULL)
+		fclose(groups);
+	snprintf(path, sizeof(path), MEMORY_CGROUPS "%s/memory.limit_in_bytes", own);
+	if (access(path, R_OK) < 0 || strcmp(own, "/") == 0)
+		own[0] = '\0'; /* a container shows its own group as the root */
+	snprintf(setup->memory_cgroup, sizeof(setup->memory_cgroup), MEMORY_CGROUPS "%s/fallow-place", own);
+	if (make(setup->memory_cgroup) < 0)
+		lacks(setup, "%s: %s", setup->memory_cgroup, strerror(errno));
+	snprintf(path, sizeof(path), "%s/memory.limit_in_bytes", setup->memory_cgroup);
+	snprintf(line, sizeof(line), "%zu", setup->place->memory_cgroup);
+	if (write_text(path, line) < 0)
+		lacks(setup, "%s cannot be written", path);
+}
+
+/* A cgroup with the hugetlb controller, at the top of the unified hierarchy. */
+static void make_hugetlb_cgroup(struct setup *setup)
+{
+	static const char control[] = UNIFIED_CGROUPS "/cgroup.subtree_control";
+	char value[32];
+
+	if (test_machine_field(UNIFIED_CGROUPS "/cgroup.controllers", "hugetlb") < 0) {
+		lacks(setup, "no hugetlb controller at " UNIFIED_CGROUPS);
+		return;
+	}
+	if (test_machine_field(control, "hugetlb") < 0)
+		test_machine_set_later(control, "-hugetlb");
+	if (write_text(control, "+hugetlb") < 0)
+		lacks(setup, "the hugetlb controller cannot be switched on");
+	snprintf(value, sizeof(value), "%zu", setup->place->hugetlb_cgroup);
+	if (make(HUGETLB_CGROUP) < 0 || write_text(HUGETLB_CGROUP "/hugetlb.2MB.max", value) < 0)
+		lacks(setup, HUGETLB_CGROUP ": %s", strerror(errno));
+}
+
+/*
+ * overcommit_memory=2 with a limit that leaves so much to those without CAP_SYS_ADMIN. Writing overcommit_kbytes clears
+ * overcommit_ratio and the other way round, so whichever is in force is the one that must come back last.
+ */
+static void limit_commit(struct setup *setup)
+{
+	static const char kbytes[] = "/proc/sys/vm/overcommit_kbytes", ratio[] = "/proc/sys/vm/overcommit_ratio";
+	const char *in_force = test_machine_number(kbytes) != 0 ? kbytes : ratio;
+	long limit = test_machine_field("/proc/meminfo", "Committed_AS:") -
+		     test_machine_field("/proc/meminfo", "SwapTotal:") + COMMIT_OF_OTHERS_KB +
+		     (long)(setup->place->commit >> 10);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", test_machine_number(in_force));
+	test_machine_set_later(in_force, text);
+	snprintf(text, sizeof(text), "%ld", limit);
+	if (write_text(kbytes, text) < 0 ||
+	    set_number("/proc/sys/vm/admin_reserve_kbytes", COMMIT_OF_OTHERS_KB) < 0 ||
+	    set_number("/proc/sys/vm/overcommit_memory", 2) < 0)
+		lacks(setup, "overcommit cannot be set");
+}
+
+static bool has_mounts(const struct place *place)
+{
+	return place->tmpfs != 0 || place->hugetlbfs != 0 || place->ext4 != 0;
+}
+
+static bool changes_machine(const struct place *place)
+{
+	return place->huge_2m != 0 || place->huge_1g != 0 || place->hugetlb_cgroup != 0 || place->memory_cgroup != 0 ||
+	       place->commit != 0 || place->map_count != 0 || has_mounts(place);
+}
+
+/* What is everybody's, done by the parent. */
+static void set_machine(struct setup *setup)
+{
+	const struct place *place = setup->place;
+
+	if (has_mounts(place) && make(PLACE_DIRECTORY) < 0)
+		lacks(setup, PLACE_DIRECTORY ": %s", strerror(errno));
+	if (place->huge_2m != 0)
+		set_pool(setup, HUGE_2M, place->huge_2m);
+	if (place->huge_1g != 0)
+		set_pool(setup, HUGE_1G, place->huge_1g);
+	if (place->hugetlb_cgroup != 0)
+		make_hugetlb_cgroup(setup);
+	if (place->memory_cgroup != 0)
+		make_memory_cgroup(setup);
+	if (place->map_count != 0 && set_number("/proc/sys/vm/max_map_count", place->map_count) < 0)
+		lacks(setup, "max_map_count cannot be written");
+	if (place->commit != 0)
+		limit_commit(setup);
+}
+
+/* Put the filesystem on a loop device that goes when the mount goes. */
+static bool mount_image(struct setup *setup, int control, int image)
+{
+	char path[64];
+	int number = ioctl(control, LOOP_CTL_GET_FREE), device;
+	struct loop_config config = { .fd = (uint32_t)image, .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	bool mounted = false;
+
+	snprintf(path, sizeof(path), "/dev/loop%d", number);
+	device = open(path, O_RDWR | O_CLOEXEC);
+	if (device >= 0 && ioctl(device, LOOP_CONFIGURE, &config) == 0) {
+		mounted = mount(path, PLACE_EXT4, "ext4", 0, NULL) == 0;
+		if (!mounted)
+			lacks(setup, "mounting %s: %s", path, strerror(errno));
+	}
+	if (device >= 0)
+		close(device);
+	return mounted;
+}
+
+/* An ext4 in a file without a name. */
+static void mount_ext4(struct setup *setup)
+{
+	int image = memfd_create("fallow-ext4", 0), control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), status;
+	char command[256];
+
+	if (image < 0 || control < 0 || ftruncate(image, (off_t)setup->place->ext4) < 0) {
+		lacks(setup, "no loop device: %s", strerror(errno));
+		return;
+	}
+	snprintf(command, sizeof(command),
+		 "PATH=$PATH:/sbin:/usr/sbin exec mkfs.ext4 -qF -b 4096 -m 0 -N 64 -O ^has_journal,^resize_inode "
+		 "-E lazy_itable_init=0,nodiscard /proc/self/fd/%d", image);
+	status = system(command);
+	if (status != 0)
+		lacks(setup, "mkfs.ext4 makes no filesystem");
+	for (int tries = 0; !setup->lacking && tries < 50 && !mount_image(setup, control, image); tries++)
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	close(image);
+	close(control);
+}
+
+static void mount_all(struct setup *setup)
+{
+	const struct place *place = setup->place;
+	char options[64];
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("fallow-place", PLACE_DIRECTORY, "tmpfs", 0, "size=64k") < 0 || mkdir(PLACE_TMPFS, 0755) < 0 ||
+	    mkdir(PLACE_HUGETLBFS, 0755) < 0 || mkdir(PLACE_EXT4, 0755) < 0)
+		lacks(setup, "no mounts of one's own: %s", strerror(errno));
+	snprintf(options, sizeof(options), "huge=never,size=%zu", place->tmpfs);
+	if (place->tmpfs != 0 && mount("fallow-place", PLACE_TMPFS, "tmpfs", 0, options) < 0)
+		lacks(setup, "mounting a tmpfs: %s", strerror(errno));
+	if (place->hugetlbfs == PLACE_UNSIZED)
+		snprintf(options, sizeof(options), "pagesize=2M");
+	else
+		snprintf(options, sizeof(options), "pagesize=2M,size=%zu", place->hugetlbfs);
+	if (place->hugetlbfs != 0 && mount("fallow-place", PLACE_HUGETLBFS, "hugetlbfs", 0, options) < 0)
+		lacks(setup, "mounting a hugetlbfs: %s", strerror(errno));
+	if (place->ext4 != 0)
+		mount_ext4(setup);
+}
+
+static void join(struct setup *setup, const char *cgroup)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	if (write_text(path, "0") < 0)
+		lacks(setup, "%s cannot be joined", cgroup);
+}
+
+static void set_limit(struct setup *setup, __rlimit_resource_t resource, size_t bytes)
+{
+	struct rlimit both = { bytes, bytes };
+
+	if (bytes != 0 && setrlimit(resource, &both) < 0)
+		lacks(setup, "setrlimit: %s", strerror(errno));
+}
+
+/* Be as poor as an ordinary user where memory is committed, also after exec. */
+static void drop_cap_sys_admin(struct setup *setup)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	const uint32_t bit = 1u << CAP_SYS_ADMIN;
+
+	if (syscall(SYS_capget, &header, data) < 0) {
+		lacks(setup, "capget: %s", strerror(errno));
+		return;
+	}
+	data[0].effective &= ~bit;
+	data[0].permitted &= ~bit;
+	data[0].inheritable &= ~bit;
+	if (prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) < 0 || syscall(SYS_capset, &header, data) < 0)
+		lacks(setup, "CAP_SYS_ADMIN cannot be dropped: %s", strerror(errno));
+}
+
+/* What is the child's own. */
+static void set_child(struct setup *setup)
+{
+	const struct place *place = setup->place;
+
+	if (has_mounts(place))
+		mount_all(setup);
+	if (place->memory_cgroup != 0)
+		join(setup, setup->memory_cgroup);
+	if (place->hugetlb_cgroup != 0)
+		join(setup, HUGETLB_CGROUP);
+	if (place->file_size != 0)
+		signal(SIGXFSZ, SIG_IGN);
+	set_limit(setup, RLIMIT_FSIZE, place->file_size);
+	set_limit(setup, RLIMIT_DATA, place->data);
+	set_limit(setup, RLIMIT_AS, place->address_space);
+	if (place->commit != 0)
+		drop_cap_sys_admin(setup);
+}
+
+static _Noreturn void be_child(struct setup *setup, pid_t parent, place_fn *fn, void *argument)
+{
+	static const struct rlimit no_core;
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	setrlimit(RLIMIT_CORE, &no_core);
+	set_child(setup);
+	if (setup->lacking)
+		_exit(1);
+	setup->standing = true;
+	fn(argument);
+	fflush(NULL);
+	_exit(0);
+}
+
+static void wait_for(pid_t pid, struct place_result *result)
+{
+	int pidfd = pidfd_open(pid, 0), status = 0;
+	struct pollfd polled = { .fd = pidfd, .events = POLLIN };
+	int ready;
+
+	do
+		ready = poll(&polled, 1, PLACE_SECONDS * 1000);
+	while (ready < 0 && errno == EINTR);
+	kill(-pid, SIGKILL); /* the child itself when its time is over, and whatever it has left behind */
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	close(pidfd);
+	if (ready == 0) {
+		result->end = PLACE_HUNG;
+	} else if (WIFSIGNALED(status)) {
+		result->end = PLACE_KILLED;
+		result->value = WTERMSIG(status);
+	} else {
+		result->end = PLACE_EXITED;
+		result->value = WEXITSTATUS(status);
+	}
+}
+
+static void start_and_wait(struct setup *setup, place_fn *fn, void *argument, struct place_result *result)
+{
+	pid_t parent = getpid(), pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		test_hard_error("cannot fork");
+	if (pid == 0)
+		be_child(setup, parent, fn, argument);
+	wait_for(pid, result);
+	if (!setup->lacking && !setup->standing)
+		test_hard_error("a child ended before its place stood");
+}
+
+struct place_result place_run(const struct place *place, place_fn *fn, void *argument)
+{
+	struct place_result result = { .end = PLACE_LACKS };
+	struct setup *setup = mmap(NULL, sizeof(*setup), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (setup == MAP_FAILED)
+		test_hard_error("cannot map a page");
+	setup->place = place;
+	if (changes_machine(place)) {
+		test_machine_begin();
+		set_machine(setup);
+	}
+	if (!setup->lacking)
+		start_and_wait(setup, fn, argument, &result);
+	if (changes_machine(place))
+		test_machine_end();
+	if (setup->lacking) {
+		result.end = PLACE_LACKS;
+		memcpy(result.reason, setup->reason, sizeof(result.reason));
+	}
+	munmap(setup, sizeof(*setup));
+	return result;
+}
+
+void place_execute(void *argv)
+{
+	char **arguments = argv;
+
+	execvp(arguments[0], arguments);
+	dprintf(STDERR_FILENO, "%s: %s\n", arguments[0], strerror(errno));
+	_exit(127);
+}
