@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The allocators that are compared: where they lie and how each is told to use huge pages.
+
+A peer is preloaded, never linked. Its huge page variant is the same library with the setting that its own
+documentation names for transparent huge pages.
+"""
+import collections
+import os
+import shlex
+import sys
+
+Peer = collections.namedtuple("Peer", "name path settings base huge")
+
+FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"]
+
+# name, libraries to preload in order, settings that turn huge pages on (None: there is no such setting)
+KNOWN = [
+    ("glibc", [], {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}),
+    ("jemalloc", ["libjemalloc.so.2"], {"MALLOC_CONF": "thp:always"}),
+    ("mimalloc", ["libmimalloc.so.2"], {"MIMALLOC_ALLOW_LARGE_OS_PAGES": "1", "MIMALLOC_LARGE_OS_PAGES": "1"}),
+    ("tcmalloc", ["libtcmalloc_minimal.so.4"], None),
+    ("tbbmalloc", ["libtbbmalloc_proxy.so.2"], {"TBB_MALLOC_USE_HUGE_PAGES": "1"}),
+]
+FALLOW_HUGE = {"FALLOW_CONF": "thp:always"}
+FALLOW_STRICT = {"FALLOW_CONF": "populate:strict"}
+
+
+def library_find(name):
+    for folder in FOLDERS:
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    return None
+
+
+def fallow_find():
+    """The library under test: FALLOW_PRELOAD, or the one in the build tree one works in."""
+    path = os.environ.get("FALLOW_PRELOAD")
+    if path:
+        return path
+    top = os.environ.get("top_builddir", ".")
+    path = os.path.join(top, ".libs", "libfallow-malloc.so")
+    return os.path.abspath(path) if os.path.exists(path) else None
+
+
+def installed():
+    """Every allocator that this machine has, fallow first."""
+    found = []
+    path = fallow_find()
+    if path:
+        found.append(Peer("fallow", path, {}, "fallow", FALLOW_HUGE))
+    for name, libraries, huge in KNOWN:
+        paths = [library_find(library) for library in libraries]
+        if all(paths):
+            found.append(Peer(name, ":".join(paths), {}, name, huge))
+    for word in shlex.split(os.environ.get("PEERS", "")):
+        found.append(named(word))
+    return found
+
+
+def named(word):
+    """A peer from name=/path.so."""
+    name, _, path = word.partition("=")
+    if not name or not path:
+        sys.exit(f"a peer is name=/path.so, not {word!r}")
+    path = os.path.abspath(path)
+    if not os.path.isfile(path):
+        sys.exit(f"peer {name}: there is no library {path}")
+    huge = FALLOW_HUGE if name.startswith("fallow") else next((h for n, _, h in KNOWN if name.startswith(n)), None)
+    return Peer(name, path, {}, name, huge)
+
+
+def huge_variant(peer):
+    """The same library with its huge pages on, or None where it has no such setting."""
+    if not peer.huge:
+        return None
+    return Peer(peer.name + "+huge", peer.path, peer.huge, peer.base, None)
+
+
+def strict_variant(peer):
+    return Peer(peer.name + "+strict", peer.path, FALLOW_STRICT, peer.base, None)
+
+
+def choose(words, huge):
+    """The peers that a comma separated list names; with huge also their huge page variants."""
+    known = {peer.name: peer for peer in installed()}
+    if words:
+        chosen = []
+        for word in words.split(","):
+            name, plus, variant = word.partition("+")
+            if "=" in word:
+                peer = named(word)
+            elif word == "fallow" and "fallow" not in known:
+                sys.exit("fallow is not built here: set FALLOW_PRELOAD=/path/libfallow-malloc.so or give fallow=/path.so")
+            elif name not in known:
+                sys.exit(f"unknown allocator {word}; allowed here: {' '.join(known)} or name=/path.so")
+            else:
+                peer = known[name]
+                if plus:
+                    peer = {"huge": huge_variant, "strict": strict_variant}.get(variant, lambda p: None)(peer)
+                    if not peer:
+                        sys.exit(f"{name} has no variant {variant}; variants are +huge and, for fallow, +strict")
+            chosen.append(peer)
+    else:
+        chosen = list(known.values())
+    if huge:
+        chosen += [variant for variant in map(huge_variant, chosen) if variant]
+    return chosen
+
+
+def environment(peer):
+    """The environment in which a program runs on this peer, free of settings meant for another."""
+    result = {key: value for key, value in os.environ.items()
+              if key not in ("LD_PRELOAD", "MALLOC_CONF", "GLIBC_TUNABLES", "FALLOW_CONF", "PEERS")
+              and not key.startswith(("MIMALLOC_", "TCMALLOC_", "TBB_MALLOC_", "MALLOC_"))}
+    if peer.path:
+        result["LD_PRELOAD"] = peer.path
+    result.update(peer.settings)
+    return result
