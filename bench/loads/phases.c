@@ -9,7 +9,7 @@
 
 #include "load.h"
 
-enum { SURVIVE_ONE_IN = 50, REST_MS = 2500 };
+enum { SURVIVE_ONE_IN = 50, REST_MS = 2000 };
 static const size_t PEAK = (size_t)256 << 20;
 
 struct block {
