@@ -9,21 +9,11 @@ import os
 import re
 import subprocess
 
-here = os.path.dirname(os.path.abspath(__file__))
-
 SIZES = [16, 64, 256, 1024, 0]
 PATTERNS = ["pair", "lone", "batch", "reverse", "random", "calloc", "cxx"]
 BATCH = 1000
 # The first rounds pay for fresh memory: they belong to the start-up.
 ROUNDS = (3, 9)
-
-
-def driver_build(folder):
-    """Compiles the driver where no build tree offers one; returns its path."""
-    path = os.path.join(folder, "pairs")
-    compiler = os.environ.get("CC", "cc").split()
-    subprocess.run(compiler + ["-O2", "-o", path, os.path.join(here, "pairs.c")], check=True)
-    return path
 
 
 def run_count(driver, arguments, environment):
