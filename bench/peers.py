@@ -6,7 +6,10 @@ documentation names for transparent huge pages.
 """
 import collections
 import os
+import re
 import shlex
+import shutil
+import subprocess
 import sys
 
 Peer = collections.namedtuple("Peer", "name path settings base huge")
@@ -48,6 +51,7 @@ def installed():
     found = []
     path = fallow_find()
     if path:
+        replaces_check("fallow", path)
         found.append(Peer("fallow", path, {}, "fallow", FALLOW_HUGE))
     for name, libraries, huge in KNOWN:
         paths = [library_find(library) for library in libraries]
@@ -58,6 +62,15 @@ def installed():
     return found
 
 
+def replaces_check(name, path):
+    """Ends with a message where a library leaves malloc to the C library: it would be measured as if it were glibc."""
+    if not shutil.which("nm"):
+        return
+    symbols = subprocess.run(["nm", "-D", "--defined-only", path], stdout=subprocess.PIPE, text=True).stdout
+    if not re.search(r" [TWi] malloc\b", symbols):
+        sys.exit(f"{name}: {path} does not define malloc")
+
+
 def named(word):
     """A peer from name=/path.so."""
     name, _, path = word.partition("=")
@@ -66,6 +79,7 @@ def named(word):
     path = os.path.abspath(path)
     if not os.path.isfile(path):
         sys.exit(f"peer {name}: there is no library {path}")
+    replaces_check(name, path)
     huge = FALLOW_HUGE if name.startswith("fallow") else next((h for n, _, h in KNOWN if name.startswith(n)), None)
     return Peer(name, path, {}, name, huge)
 
