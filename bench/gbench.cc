@@ -57,24 +57,9 @@ int gbench_thread(const gbench_state *state)
 	return state_of(state).thread_index();
 }
 
-void gbench_pause(gbench_state *state)
-{
-	state_of(state).PauseTiming();
-}
-
-void gbench_resume(gbench_state *state)
-{
-	state_of(state).ResumeTiming();
-}
-
 void gbench_bytes(gbench_state *state, int64_t nbytes)
 {
 	state_of(state).SetBytesProcessed(nbytes);
-}
-
-void gbench_counter(gbench_state *state, const char *name, double value)
-{
-	state_of(state).counters[name] = benchmark::Counter(value, benchmark::Counter::kAvgIterations);
 }
 
 void gbench_skip(gbench_state *state, const char *reason)

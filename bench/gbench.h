@@ -6,7 +6,7 @@
  *
  *	static void body(struct gbench_state *state)
  *	{
- *		size_t size = gbench_argument(state, 0);
+ *		size_t size = (size_t)gbench_argument(state);
  *		while (gbench_next(state, 1))
  *			free(gbench_kept(malloc(size)));
  *	}
@@ -49,15 +49,8 @@ bool gbench_next(struct gbench_state *state, int64_t n);
 int64_t gbench_argument(const struct gbench_state *state);
 int gbench_thread(const struct gbench_state *state);
 
-/* Time that passes between these is not counted. Each costs some hundred nanoseconds. */
-void gbench_pause(struct gbench_state *state);
-void gbench_resume(struct gbench_state *state);
-
 /* For rates in the report: bytes worked on in all iterations. */
 void gbench_bytes(struct gbench_state *state, int64_t nbytes);
-
-/* A column of its own, averaged over iterations. */
-void gbench_counter(struct gbench_state *state, const char *name, double value);
 
 /* This run ends without a result; the reason is reported. The caller returns. */
 void gbench_skip(struct gbench_state *state, const char *reason);

@@ -25,7 +25,8 @@ KNOWN = [
     ("tbbmalloc", ["libtbbmalloc_proxy.so.2"], {"TBB_MALLOC_USE_HUGE_PAGES": "1"}),
 ]
 FALLOW_HUGE = {"FALLOW_CONF": "thp:always"}
-FALLOW_STRICT = {"FALLOW_CONF": "populate:strict"}
+FALLOW_VARIANTS = {"strict": {"FALLOW_CONF": "populate:strict"},
+                   "hugetlb": {"FALLOW_CONF": "backing:hugetlb,spill:anon"}}
 
 
 def library_find(name):
@@ -91,19 +92,28 @@ def huge_variant(peer):
     return Peer(peer.name + "+huge", peer.path, peer.huge, peer.base, None)
 
 
-def strict_variant(peer):
-    return Peer(peer.name + "+strict", peer.path, FALLOW_STRICT, peer.base, None)
+def fallow_variant(peer, variant):
+    """fallow under another of its policies."""
+    if not peer.name.startswith("fallow") or variant not in FALLOW_VARIANTS:
+        return None
+    return Peer(f"{peer.name}+{variant}", peer.path, FALLOW_VARIANTS[variant], peer.base, None)
 
 
-def choose(words, huge):
-    """The peers that a comma separated list names; with huge also their huge page variants."""
+def pool_pages_free():
+    """Free pages in the system's pool of huge pages."""
+    with open("/proc/meminfo") as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("HugePages_Free:")), 0)
+
+
+def choose(words, huge, policies=False):
+    """The peers that a comma separated list names; with huge also their huge page variants, with policies fallow's."""
     known = {peer.name: peer for peer in installed()}
     if words:
         chosen = []
         for word in words.split(","):
-            name, plus, variant = word.partition("+")
-            if "=" in word:
-                peer = named(word)
+            name, plus, variant = word.partition("=" if "=" in word else "+")
+            if plus == "=":
+                peer = known[name] = named(word)
             elif word == "fallow" and "fallow" not in known:
                 sys.exit("fallow is not built here: set FALLOW_PRELOAD=/path/libfallow-malloc.so or give fallow=/path.so")
             elif name not in known:
@@ -111,14 +121,19 @@ def choose(words, huge):
             else:
                 peer = known[name]
                 if plus:
-                    peer = {"huge": huge_variant, "strict": strict_variant}.get(variant, lambda p: None)(peer)
+                    peer = huge_variant(peer) if variant == "huge" else fallow_variant(peer, variant)
                     if not peer:
-                        sys.exit(f"{name} has no variant {variant}; variants are +huge and, for fallow, +strict")
+                        sys.exit(f"{name} has no variant {variant}; variants are +huge and, for fallow, "
+                                 + " ".join("+" + v for v in FALLOW_VARIANTS))
             chosen.append(peer)
     else:
         chosen = list(known.values())
+    plain = list(chosen)
     if huge:
-        chosen += [variant for variant in map(huge_variant, chosen) if variant]
+        chosen += [variant for variant in map(huge_variant, plain) if variant]
+    if policies:
+        wanted = [v for v in FALLOW_VARIANTS if v != "hugetlb" or pool_pages_free()]
+        chosen += [variant for peer in plain for variant in (fallow_variant(peer, v) for v in wanted) if variant]
     return chosen
 
 

@@ -66,13 +66,12 @@ static void large(struct gbench_state *state)
 			block[at] = 1;
 		free((void *)block);
 	}
-	gbench_counter(state, "pages", (double)((size + 4095) / 4096));
 }
 
 /* Blocks on their way from thread 0 to thread 1, and the empty crate back. */
 static struct {
 	void *blocks[BATCH];
-	atomic_int full, done;
+	atomic_int full;
 } crate;
 
 static void remote(struct gbench_state *state)
@@ -80,13 +79,11 @@ static void remote(struct gbench_state *state)
 	size_t size = (size_t)gbench_argument(state);
 	int sender = gbench_thread(state) == 0;
 
-	if (sender) {
+	if (sender)
 		atomic_store(&crate.full, 0);
-		atomic_store(&crate.done, 0);
-	}
-	/* Both count the same number of batches, so nobody is left waiting but at the very end. */
+	/* Both count the same number of batches, so nobody is left waiting. */
 	while (gbench_next(state, BATCH)) {
-		while (atomic_load(&crate.full) == sender && !atomic_load(&crate.done))
+		while (atomic_load(&crate.full) == sender)
 			sched_yield();
 		if (sender)
 			neighbours_take(crate.blocks, size);
