@@ -36,7 +36,7 @@ struct way {
 };
 
 static char *region;
-static size_t region_used;
+static size_t region_size, region_used;
 
 static void *mapped_must(size_t size)
 {
@@ -98,7 +98,7 @@ static void huge_put(void *block, size_t size)
 {
 	region_put(block, size);
 	if (!region_used)
-		madvise(region, (size_t)64 << 30, MADV_DONTNEED);
+		madvise(region, region_size, MADV_DONTNEED);
 }
 
 static void whole_write(void *block, size_t size)
@@ -117,11 +117,13 @@ static const struct way ways[] = {
 
 static void region_prepare(const struct way *way, size_t volume)
 {
-	char *mapping = mapped_must(((size_t)64 << 30) + HUGE);
+	/* The last block may begin a huge page that it does not fill. */
+	region_size = volume + HUGE;
+	char *mapping = mapped_must(region_size + HUGE);
 
 	region = (char *)(((uintptr_t)mapping + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
 	if (way->take == huge_take)
-		madvise(region, (size_t)64 << 30, MADV_HUGEPAGE);
+		madvise(region, region_size, MADV_HUGEPAGE);
 	if (way->take == region_take)
 		load_touch(region, volume);
 }

@@ -17,6 +17,7 @@ import tempfile
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, here)
 import callgrind    # noqa: E402
+import machine    # noqa: E402
 import programs     # noqa: E402
 
 BASELINE = os.path.join(here, "baseline")
@@ -89,8 +90,9 @@ def figures_collect(library, build, folder):
         figures[f"instructions/{pattern}/{size or 'mix'}"] = round(cost, 1)
     traces = [("true", ["true"])] + [(name, [os.path.join(build, "loads", name)] + words) for name, words in TRACES]
     for name, command in traces:
-        figures[f"calls/{name}"] = calls_count(folder, command, environment)
-        figures[f"faults/{name}"] = faults_count(folder, build, command, environment)
+        with machine.quiet():
+            figures[f"calls/{name}"] = calls_count(folder, command, environment)
+            figures[f"faults/{name}"] = faults_count(folder, build, command, environment)
     return figures
 
 

@@ -180,6 +180,15 @@ def failures_list(results):
     return [f"- {load}{' on ' + a if a else ''}: {status}" for (load, a), status in results.status.items()]
 
 
+def text_put(folder, name, lines):
+    """Prints a finished table, and keeps it in folder where one is given."""
+    print("\n".join(lines))
+    if folder:
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, name), "w") as file:
+            file.write("\n".join(lines) + "\n")
+
+
 def write_table(folder):
     results = Results(folder)
     if not results.allocators:
