@@ -112,7 +112,7 @@ struct fallow_arena_stat {
 	size_t page_size;    /* bytes */
 	size_t limit;        /* bytes, 0: none */
 	size_t taken;        /* bytes in extents handed out to slabs and large blocks */
-	size_t populated;    /* bytes of memory held: taken, or idle and not yet given back; estimated for ANON */
+	size_t populated;    /* bytes of memory held, in use or idle; slabs are populated as they fill; estimated for ANON */
 	size_t spilled;      /* bytes taken from ordinary memory since the backing was exhausted */
 	uint64_t failures;   /* requests answered with NULL */
 };

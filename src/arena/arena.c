@@ -84,11 +84,14 @@ static int create(struct arena *arena, const struct fallow_arena_options *o)
 	/* Fork handlers and options must be there before the first arena. */
 	if (fl_start() == NULL)
 		return -ENOMEM;
+	if (o->reserve > SIZE_MAX - FL_GIB)
+		return -EINVAL;
 	if (o->pool == NULL)
 		options.region.reserve = reserve_of(o);
 	int result = fl_arena_create(&arena->inner, &options);
 	if (result != 0)
 		return result;
+	arena->inner.is_explicit = true;
 	result = fl_cache_attach(&arena->inner);
 	if (result != 0) {
 		fl_arena_destroy(&arena->inner);
@@ -98,7 +101,8 @@ static int create(struct arena *arena, const struct fallow_arena_options *o)
 	if (o->pool)
 		fl_pool_join(o->pool);
 	uint64_t decay = arena->inner.region->decay;
-	if (decay != 0 && decay != FL_DECAY_NEVER)
+	fl_decay_set_hook(fl_cache_flush_idle);
+	if (decay != FL_DECAY_NEVER)
 		fl_decay_start();
 	return 0;
 }
@@ -157,10 +161,9 @@ int fallow_arena_set_limit(struct fallow_arena *arena, size_t limit)
 
 	if (limit != 0 && rounded == 0)
 		return -EINVAL;
-	if (arena->shares_region) {
-		__atomic_store_n(&arena->limit, rounded, __ATOMIC_RELAXED);
+	__atomic_store_n(&arena->limit, rounded, __ATOMIC_RELAXED);
+	if (arena->shares_region)
 		return 0;
-	}
 	fl_region_set_limit(arena->region, rounded);
 	if (rounded != 0 && __atomic_load_n(&arena->region->present, __ATOMIC_RELAXED) > rounded)
 		fl_extent_purge(arena->region, FL_PURGE_ALL);
@@ -174,23 +177,11 @@ int fallow_arena_on_pressure(struct fallow_arena *arena, fallow_pressure_fn *fn,
 	return 0;
 }
 
-static void *alloc(struct fallow_arena *arena, size_t size, size_t alignment, bool *zero)
-{
-	struct fl_cache *cache = fl_cache_of(arena);
-	bool ignored;
-
-	*(zero ? zero : &ignored) = false;
-	if (cache && alignment == 1 && size <= FL_SMALL_MOST) {
-		void *block = fl_cache_pop(cache, fl_class_of(size));
-		if (fl_likely(block != NULL))
-			return block;
-	}
-	return fl_cache_alloc_in(arena, size, alignment, zero ? zero : &ignored);
-}
-
 void *fallow_arena_malloc(struct fallow_arena *arena, size_t size)
 {
-	return alloc(arena, size, 1, NULL);
+	bool ignored;
+
+	return fl_cache_alloc_in(arena, size, 1, &ignored);
 }
 
 void *fallow_arena_calloc(struct fallow_arena *arena, size_t count, size_t size)
@@ -200,7 +191,7 @@ void *fallow_arena_calloc(struct fallow_arena *arena, size_t count, size_t size)
 
 	if (__builtin_mul_overflow(count, size, &total))
 		total = SIZE_MAX;
-	void *block = alloc(arena, total, 1, &zero);
+	void *block = fl_cache_alloc_in(arena, total, 1, &zero);
 	if (block && !zero)
 		memset(block, 0, total);
 	return block;
@@ -208,11 +199,13 @@ void *fallow_arena_calloc(struct fallow_arena *arena, size_t count, size_t size)
 
 void *fallow_arena_aligned_alloc(struct fallow_arena *arena, size_t alignment, size_t size)
 {
+	bool ignored;
+
 	if (!fl_is_power_of_two(alignment)) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return alloc(arena, size, alignment, NULL);
+	return fl_cache_alloc_in(arena, size, alignment, &ignored);
 }
 
 /* Blocks of other arenas are a mistake of the caller that would go unnoticed until limits are wrong. */
@@ -224,21 +217,18 @@ static void check_owner(struct fallow_arena *arena, const void *block)
 
 void *fallow_arena_realloc(struct fallow_arena *arena, void *block, size_t size)
 {
-	struct fl_cache *cache = fl_cache_of(arena);
 	bool ignored;
 
 	if (block == NULL)
 		return fl_cache_alloc_in(arena, size, 1, &ignored);
 	check_owner(arena, block);
-	return fl_cache_realloc(cache ? cache : fl_cache_none, block, size);
+	return fl_cache_realloc(fl_cache_none, block, size);
 }
 
 void fallow_arena_free(struct fallow_arena *arena, void *block)
 {
-	struct fl_cache *cache = fl_cache_of(arena);
-
 	check_owner(arena, block);
-	fl_cache_free(cache ? cache : fl_cache_none, block);
+	fl_cache_free_in(arena, block);
 }
 
 size_t fallow_arena_usable_size(struct fallow_arena *arena, const void *block)

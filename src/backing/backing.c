@@ -49,7 +49,7 @@ int fl_backing_huge_page(size_t *page_size)
 		*page_size = default_huge_page();
 		return *page_size != 0 ? 0 : -EOPNOTSUPP;
 	}
-	if (!fl_is_power_of_two(*page_size) || !has_huge_page(*page_size))
+	if (!fl_is_power_of_two(*page_size) || *page_size <= fl_os_page_size() || !has_huge_page(*page_size))
 		return -EINVAL;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "cache/start.h"
 #include "cache/threads.h"
 #include "diag/message.h"
+#include "diag/options.h"
 #include "extent/decay.h"
 
 /* An outbox is sent when it holds so many slots, all of them when they hold so many bytes. */
@@ -67,6 +68,24 @@ static void end(struct fl_cache *cache)
 	__atomic_store_n(&cache->busy, false, __ATOMIC_RELEASE);
 }
 
+/* An explicit arena's cache is locked around whatever is done to it. */
+static void enter(struct fl_cache *cache)
+{
+	if (cache->arena->is_explicit)
+		fl_lock_take(&cache->lock);
+}
+
+static void leave(struct fl_cache *cache)
+{
+	if (!cache->arena->is_explicit)
+		return;
+	bool first = cache->stir == 0;
+	cache->stir = 2;
+	fl_lock_put(&cache->lock);
+	if (first)
+		fl_decay_wake();
+}
+
 /* Free, on slabs of this cache */
 
 static void destroy_slab(struct fl_cache *cache, struct fl_slab *slab)
@@ -82,7 +101,8 @@ static void destroy_slab(struct fl_cache *cache, struct fl_slab *slab)
 /* One empty slab a class is kept where it is the only one with free slots: what was freed is likely wanted again. */
 static bool is_spare(const struct fl_bin *bin, const struct fl_slab *slab)
 {
-	return bin->first == slab && bin->last == slab && fl_classes[slab->class].ngranules == 1;
+	return bin->first == slab && bin->last == slab && fl_classes[slab->class].ngranules == 1 &&
+	       slab->region->decay != 0;
 }
 
 static void slab_event(struct fl_cache *cache, struct fl_slab *slab)
@@ -144,13 +164,6 @@ void fl_cache_send_all(struct fl_cache *cache)
 
 static void free_remote(struct fl_cache *cache, unsigned int id, struct fl_slot *slot, size_t size)
 {
-	struct fl_cache *owner = fl_cache_by_id(id);
-
-	/* Another arena may be reset or destroyed with slots still on their way: those go at once. */
-	if (cache->arena != owner->arena) {
-		send(owner, slot, slot);
-		return;
-	}
 	struct fl_outbox *outbox = &cache->outboxes[id % FL_NOUTBOXES];
 	if (outbox->id != id) {
 		send_outbox(outbox);
@@ -160,10 +173,11 @@ static void free_remote(struct fl_cache *cache, unsigned int id, struct fl_slot 
 	outbox->first = slot;
 	if (outbox->last == NULL)
 		outbox->last = slot;
+	outbox->n++;
 	cache->outgoing += size;
 	if (cache->outgoing > OUTGOING_MOST)
 		fl_cache_send_all(cache);
-	else if (++outbox->n >= OUTBOX_SLOTS)
+	else if (outbox->n >= OUTBOX_SLOTS)
 		send_outbox(outbox);
 }
 
@@ -227,7 +241,9 @@ static bool adopt(struct fl_cache *cache, unsigned int class)
 
 	if (fl_likely(__atomic_load_n(&arena->parked, __ATOMIC_RELAXED) == NULL))
 		return false;
-	fl_lock_take(&arena->lock);
+	/* An explicit arena's cache is locked here, and whoever holds the arena's lock may wait for it. */
+	if (!fl_lock_try(&arena->lock))
+		return false;
 	struct fl_cache *parked = arena->parked;
 	for (int i = 0; parked && slab == NULL && i < ADOPT_TRIES; parked = parked->next_parked, i++) {
 		empty_inbox(parked);
@@ -367,8 +383,11 @@ static void *alloc_shared(struct fallow_arena *arena, size_t size, size_t alignm
 		arena->shared = fl_cache_create(arena);
 		fl_lock_put(&arena->lock);
 	}
-	if (arena->shared)
+	if (arena->shared) {
+		enter(arena->shared);
 		block = alloc(arena->shared, size, alignment, zero, failure);
+		leave(arena->shared);
+	}
 	fl_lock_put(&arena->shared_lock);
 	return block;
 }
@@ -376,18 +395,28 @@ static void *alloc_shared(struct fallow_arena *arena, size_t size, size_t alignm
 void *fl_cache_alloc_in(struct fallow_arena *arena, size_t size, size_t alignment, bool *zero)
 {
 	struct fl_failure failure = { FALLOW_REASON_NONE, 0 };
+	bool trimmed = false;
 
 	for (unsigned int attempt = 0;; attempt++) {
 		struct fl_cache *cache = fl_cache_of(arena);
 		void *block;
 		if (cache) {
+			enter(cache);
 			block = alloc(cache, size, alignment, zero, &failure);
+			leave(cache);
 			fl_decay_consider(arena->region, arena->blocks);
 		} else {
 			block = alloc_shared(arena, size, alignment, zero, &failure);
 		}
 		if (block != NULL)
 			return block;
+		if (arena->is_explicit && !trimmed && failure.reason != FALLOW_REASON_TOO_LARGE) {
+			/* What other threads have in hand may be all that is missing. */
+			fl_cache_trim(arena);
+			trimmed = true;
+			attempt--;
+			continue;
+		}
 		if (!fl_arena_retry(arena, size, failure, attempt))
 			return NULL;
 	}
@@ -415,8 +444,10 @@ void *fl_cache_alloc_slow(struct fl_cache *cache, size_t size, size_t alignment,
 
 	if (arena == NULL) {
 		arena = fl_start();
-		if (arena == NULL)
-			return fl_start_alloc_early(size, alignment);
+		if (arena == NULL) {
+			errno = ENOMEM;
+			return NULL;
+		}
 	}
 	return fl_cache_alloc_in(arena, size, alignment, zero ? zero : &ignored);
 }
@@ -430,23 +461,10 @@ static void misuse(const void *block, const char *kind)
 	fl_fatal("free of %p: %s", block, kind);
 }
 
-static bool contains(const struct fl_slot *slots, const struct fl_slot *slot)
+/* A slot with the mark of a free one, whose link looks like one, too. No live block has the mark but by copying it. */
+static bool is_free(const struct fl_slab *slab, const struct fl_slot *slot)
 {
-	while (slots && slots != slot)
-		slots = slots->next;
-	return slots != NULL;
-}
-
-/*
- * A slot with the mark of a free one. In a slab of this thread the lists tell; elsewhere its link must look like one, too.
- */
-static bool is_free(const struct fl_cache *cache, const struct fl_slab *slab, const struct fl_slot *slot, bool own)
-{
-	if (slot->slab != slab)
-		return false;
-	if (own)
-		return contains(slab->free, slot) || contains(cache->heads[slab->class], slot);
-	return slot->next == NULL || fl_region_find(slot->next) != NULL;
+	return slot->slab == slab && (slot->next == NULL || fl_region_find(slot->next) != NULL);
 }
 
 /* What is at an address where the map knows no start. */
@@ -502,7 +520,7 @@ static void free_large(const struct place *place, void *block)
 
 void fl_cache_free_slow(struct fl_cache *cache, void *block)
 {
-	if (block == NULL || fl_start_is_early(block))
+	if (block == NULL)
 		return;
 	struct place place = find(block);
 	unsigned int id = fl_map_id(place.word);
@@ -515,7 +533,7 @@ void fl_cache_free_slow(struct fl_cache *cache, void *block)
 	struct fl_slab *slab = check_slot(&place, block);
 	struct fl_cache *owner = fl_cache_by_id(id);
 	bool own = __atomic_load_n(&owner->thread, __ATOMIC_RELAXED) == &fl_cache_self;
-	if (is_free(owner, slab, slot, own))
+	if (is_free(slab, slot))
 		misuse(block, "double free");
 	slot->slab = slab;
 	if (own) {
@@ -524,12 +542,23 @@ void fl_cache_free_slow(struct fl_cache *cache, void *block)
 		end(owner);
 		return;
 	}
-	if (cache->arena == NULL)
-		cache = fl_cache_of(owner->arena);
-	if (cache)
+	if (cache->arena == owner->arena)
 		free_remote(cache, id, slot, fl_classes[place.region->classes[place.granule]].size);
 	else
 		send(owner, slot, slot);
+}
+
+void fl_cache_free_in(struct fallow_arena *arena, void *block)
+{
+	struct fl_cache *cache = fl_cache_of(arena);
+
+	if (cache == NULL) {
+		fl_cache_free_slow(fl_cache_none, block);
+		return;
+	}
+	enter(cache);
+	fl_cache_free(cache, block);
+	leave(cache);
 }
 
 /* Size and resize */
@@ -538,8 +567,6 @@ size_t fl_cache_usable_size(const void *block)
 {
 	if (block == NULL)
 		return 0;
-	if (fl_start_is_early(block))
-		return fl_start_early_size(block);
 	struct place place = find(block);
 	if (fl_map_id(place.word) == FL_ID_LARGE)
 		return ((struct fl_large *)fl_map_descriptor(place.word))->n << FL_GRANULE_SHIFT;
@@ -555,8 +582,6 @@ static struct fallow_arena *arena_of(const struct place *place)
 
 struct fallow_arena *fl_cache_arena_of(const void *block)
 {
-	if (fl_start_is_early(block))
-		return fl_process_arena();
 	struct place place = find(block);
 	return arena_of(&place);
 }
@@ -576,16 +601,13 @@ void *fl_cache_realloc(struct fl_cache *cache, void *block, size_t size)
 		return NULL;
 	}
 	size_t have = fl_cache_usable_size(block);
-	struct fallow_arena *arena = cache->arena;
-	if (!fl_start_is_early(block)) {
-		struct place place = find(block);
-		arena = arena_of(&place);
-		if (fl_map_id(place.word) == FL_ID_LARGE) {
-			if (size > FL_SMALL_MOST && fl_large_resize(fl_map_descriptor(place.word), block, size))
-				return block;
-		} else if (suits(have, size)) {
+	struct place place = find(block);
+	struct fallow_arena *arena = arena_of(&place);
+	if (fl_map_id(place.word) == FL_ID_LARGE) {
+		if (size > FL_SMALL_MOST && fl_large_resize(fl_map_descriptor(place.word), block, size))
 			return block;
-		}
+	} else if (suits(have, size)) {
+		return block;
 	}
 	bool ignored;
 	void *moved = arena == cache->arena ? fl_cache_alloc(cache, size) : fl_cache_alloc_in(arena, size, 1, &ignored);
@@ -598,18 +620,65 @@ void *fl_cache_realloc(struct fl_cache *cache, void *block, size_t size)
 
 /* Whole arenas */
 
+/* Under the arena's lock. */
+static bool flush_any(struct fl_cache *cache)
+{
+	enter(cache);
+	fl_cache_send_all(cache);
+	bool any = fl_cache_flush(cache);
+	leave(cache);
+	cache->stir = 0;
+	return any;
+}
+
 void fl_cache_trim(struct fallow_arena *arena)
 {
 	struct fl_cache *own = fl_cache_of(arena);
 
-	if (own) {
-		fl_cache_send_all(own);
-		fl_cache_flush(own);
-	}
 	fl_lock_take(&arena->lock);
-	for (struct fl_cache *parked = arena->parked; parked; parked = parked->next_parked)
-		fl_cache_flush(parked);
+	/* Once more: what the first round sends may go to a cache that it had done with. */
+	for (int round = 0; round < 2; round++) {
+		for (struct fl_cache *cache = arena->caches; cache; cache = cache->next) {
+			const void *thread = __atomic_load_n(&cache->thread, __ATOMIC_RELAXED);
+			if (cache == own || arena->is_explicit || (thread == NULL && cache != arena->shared))
+				flush_any(cache);
+		}
+	}
 	fl_lock_put(&arena->lock);
+}
+
+/* Under the arena's lock. */
+static bool flush_if_idle(struct fl_cache *cache)
+{
+	if (cache->stir == 0 || !fl_lock_try(&cache->lock))
+		return false;
+	bool idle = --cache->stir == 0;
+	fl_lock_put(&cache->lock);
+	return idle && flush_any(cache);
+}
+
+static bool flush_arena(struct fallow_arena *arena, bool *again)
+{
+	bool any = false;
+
+	fl_lock_take(&arena->lock);
+	for (struct fl_cache *cache = arena->caches; cache; cache = cache->next) {
+		any |= flush_if_idle(cache);
+		*again |= cache->stir != 0;
+	}
+	fl_lock_put(&arena->lock);
+	return any;
+}
+
+bool fl_cache_flush_idle(void)
+{
+	bool again = false;
+
+	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
+		if (arena->is_explicit && arena->region->decay != FL_DECAY_NEVER && flush_arena(arena, &again))
+			fl_arena_purge(arena);
+	}
+	return again;
 }
 
 static void forget(struct fl_cache *cache)

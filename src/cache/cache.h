@@ -6,6 +6,9 @@
  * slow paths do not lock either: a cache is its thread's alone, or, parked, whoever's holds the arena's lock. They raise
  * the busy flag, so that a child of fork knows which caches of other threads it found at work, and leaves those alone.
  *
+ * Caches of explicit arenas have a lock, which every call of the arena's API takes: so that what idle threads have in
+ * hand can be given back by the helper, by a trim, and before a request fails.
+ *
  * Blocks freed by another thread go home in batches: each cache collects them by owner in outboxes, and sends a batch
  * by one compare-and-swap onto the owner's inbox, which the owner empties in its slow path (P. Liétar et al., "snmalloc:
  * a message passing allocator", ISMM 2019).
@@ -44,6 +47,8 @@ struct fl_cache {
 	struct fl_outbox outboxes[FL_NOUTBOXES];
 	size_t outgoing;                    /* bytes in outboxes */
 
+	struct fl_lock lock;                /* of an explicit arena's cache: guards all of it */
+	uint8_t stir;                       /* used since the helper looked last: 2, since the look before: 1 */
 	bool busy;                          /* in the middle of changing what follows */
 	struct fl_bin bins[FL_NCLASSES];
 
@@ -80,6 +85,9 @@ void *fl_cache_refill(struct fl_cache *cache, unsigned int class, size_t size) _
 
 /* What every other way of allocating ends in: any size, any alignment (a power of two). NULL with errno ENOMEM. */
 void *fl_cache_alloc_slow(struct fl_cache *cache, size_t size, size_t alignment, bool *zero) __attribute__((noinline));
+
+/* Free into an explicit arena. */
+void fl_cache_free_in(struct fallow_arena *arena, void *block);
 
 /* Free anything: remote, large, foreign or wrong, without errno. */
 void fl_cache_free_slow(struct fl_cache *cache, void *block) __attribute__((noinline));
@@ -140,8 +148,14 @@ void fl_cache_send_all(struct fl_cache *cache);
 /* Return slots in hand to their slabs and give empty slabs back. The same callers. True if there were any. */
 bool fl_cache_flush(struct fl_cache *cache);
 
-/* Both, for the calling thread's cache and parked ones. */
+/* Both, for all caches that can be: those of the calling thread, parked ones, and all of an explicit arena's. */
 void fl_cache_trim(struct fallow_arena *arena);
+
+/*
+ * The helper's look at explicit arenas: flush caches that nobody has used for a while, give back what that frees. True if
+ * it should look again.
+ */
+bool fl_cache_flush_idle(void);
 
 /* Forget every block of the arena: no thread may be using it. */
 void fl_cache_reset_all(struct fallow_arena *arena);

@@ -4,7 +4,6 @@
  */
 #include "cache/start.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -14,8 +13,6 @@
 #include "extent/decay.h"
 #include "meta/claim.h"
 #include "meta/meta.h"
-
-#define EARLY_LENGTH (16 * FL_KIB)
 
 /* Bytes from which on slabs get huge pages. */
 #define SLABS_HUGE_FROM (64 * FL_MIB)
@@ -30,16 +27,6 @@ static struct {
 	enum state state; /* atomic */
 	struct fallow_arena arena;
 } heap = { .lock = FL_LOCK_INIT(FL_RANK_START) };
-
-static struct {
-	size_t used; /* atomic */
-	char bytes[EARLY_LENGTH] __attribute__((aligned(16)));
-} early;
-
-struct early_header {
-	size_t size;
-	size_t unused; /* keeps blocks aligned to 16 */
-};
 
 static enum fallow_populate populate_mode(void)
 {
@@ -67,7 +54,7 @@ static int create_arena(void)
 				.node = -1,
 				.name = "fallow heap",
 			},
-			.reserve = fl_claim_longest() / 8,
+			.reserve = fl_claim_longest() / 16,
 			.limit = fl_options.limit,
 			.decay = fl_options.decay,
 			.thp = (enum fallow_thp)fl_options.thp,
@@ -95,10 +82,12 @@ static void fork_prepare(void)
 	fl_cache_fork_prepare();
 	fl_region_fork_prepare();
 	fl_lock_take(&fl_meta_lock);
+	fl_lock_forking = true;
 }
 
 static void fork_parent(void)
 {
+	fl_lock_forking = false;
 	fl_lock_put(&fl_meta_lock);
 	fl_region_fork_done();
 	fl_cache_fork_parent();
@@ -107,11 +96,24 @@ static void fork_parent(void)
 
 static void fork_child(void)
 {
+	fl_lock_forking = false;
 	fl_lock_put(&fl_meta_lock);
 	fl_region_fork_done();
 	fl_decay_fork_child();
 	fl_cache_fork_child();
 	fl_lock_put(&heap.lock);
+}
+
+/* Where the kernel put the arguments at start, by the loader's word; the environment follows them. Not in every libc. */
+extern void *__libc_stack_end __attribute__((weak));
+
+/* The loader allocates before libc sets environ. */
+static char **environment(void)
+{
+	if (environ != NULL || &__libc_stack_end == NULL || __libc_stack_end == NULL)
+		return environ;
+	size_t narguments = *(const size_t *)__libc_stack_end;
+	return (char **)__libc_stack_end + 1 + narguments + 1;
 }
 
 /* True for the one caller that made it. */
@@ -121,7 +123,7 @@ static bool make(void)
 
 	fl_lock_take(&heap.lock);
 	if (heap.state == NOT_STARTED) {
-		fl_options_start(environ);
+		fl_options_start(environment());
 		if (create_arena() == 0) {
 			fl_options_seal();
 			fl_cache_attach(&heap.arena);
@@ -144,43 +146,10 @@ struct fallow_arena *fl_start(void)
 
 	if (fl_likely(arena != NULL))
 		return arena;
-	if (environ == NULL && __atomic_load_n(&early.used, __ATOMIC_RELAXED) < EARLY_LENGTH)
-		return NULL;
 	/* Both may allocate, which now they can. */
 	if (make()) {
 		fl_cache_start();
 		pthread_atfork(fork_prepare, fork_parent, fork_child);
 	}
 	return fl_process_arena();
-}
-
-void *fl_start_alloc_early(size_t size, size_t alignment)
-{
-	size_t wanted;
-
-	alignment = fl_max(alignment, 16);
-	if (__builtin_add_overflow(size, sizeof(struct early_header) + alignment + 15, &wanted) || wanted > EARLY_LENGTH) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	wanted = fl_align_down(wanted, 16);
-	size_t start = __atomic_fetch_add(&early.used, wanted, __ATOMIC_RELAXED);
-	if (start + wanted > EARLY_LENGTH) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	uintptr_t block = (uintptr_t)&early.bytes[start] + sizeof(struct early_header);
-	block = fl_align_up(block, alignment);
-	((struct early_header *)block)[-1].size = size;
-	return (void *)block;
-}
-
-bool fl_start_is_early(const void *block)
-{
-	return (uintptr_t)block - (uintptr_t)early.bytes < EARLY_LENGTH;
-}
-
-size_t fl_start_early_size(const void *block)
-{
-	return ((const struct early_header *)block)[-1].size;
 }

@@ -102,6 +102,7 @@ struct fl_cache *fl_cache_create(struct fallow_arena *arena)
 	cache->key = (uint64_t)id << FL_ID_SHIFT;
 	cache->region = arena->region;
 	cache->arena = arena;
+	fl_lock_init(&cache->lock, FL_RANK_CACHE);
 	cache->next = arena->caches;
 	arena->caches = cache;
 	__atomic_add_fetch(&ncaches, 1, __ATOMIC_RELAXED);
@@ -129,8 +130,8 @@ static void park(struct fl_cache *cache)
 {
 	struct fallow_arena *arena = cache->arena;
 
-	fl_cache_send_all(cache);
 	fl_lock_take(&arena->lock);
+	fl_cache_send_all(cache);
 	if (arena->nparked >= PARKED_WARM)
 		fl_cache_flush(cache);
 	__atomic_store_n(&cache->thread, NULL, __ATOMIC_RELAXED);
@@ -285,6 +286,12 @@ void fl_cache_fork_prepare(void)
 		fl_lock_take(&arena->shared_lock);
 	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;)
 		fl_lock_take(&arena->lock);
+	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
+		for (struct fl_cache *cache = arena->is_explicit ? arena->caches : NULL; cache; cache = cache->next)
+			fl_lock_take(&cache->lock);
+	}
+	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;)
+		fl_lock_take(&arena->spill_lock);
 	fl_lock_take(&ids.lock);
 }
 
@@ -292,6 +299,9 @@ void fl_cache_fork_parent(void)
 {
 	fl_lock_put(&ids.lock);
 	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
+		fl_lock_put(&arena->spill_lock);
+		for (struct fl_cache *cache = arena->is_explicit ? arena->caches : NULL; cache; cache = cache->next)
+			fl_lock_put(&cache->lock);
 		fl_lock_put(&arena->lock);
 		fl_lock_put(&arena->shared_lock);
 	}

@@ -21,7 +21,7 @@ void fl_failure_keep(struct fl_failure failure, size_t requested)
 	int error = failure.error < 0 ? -failure.error : failure.error;
 
 	__atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
-	last = (struct kept){ requested, (uint32_t)fl_os_clock_ms(), (uint8_t)failure.reason, (uint8_t)error };
+	last = (struct kept){ requested, (uint32_t)fl_os_clock_ms_exact(), (uint8_t)failure.reason, (uint8_t)error };
 }
 
 uint64_t fl_failure_count(void)
@@ -31,7 +31,7 @@ uint64_t fl_failure_count(void)
 
 int fallow_last_failure(struct fallow_failure *failure)
 {
-	uint64_t now = fl_os_clock_ms();
+	uint64_t now = fl_os_clock_ms_exact();
 	uint32_t age = (uint32_t)now - last.time_ms;
 
 	*failure = (struct fallow_failure){

@@ -37,6 +37,7 @@ struct choice {
 enum kind {
 	KIND_CHOICE,
 	KIND_SIZE,     /* bytes with K, M, G or T */
+	KIND_PAGESIZE, /* the same, and a power of two or 0 */
 	KIND_DURATION, /* ms or s, or never; a bare number is milliseconds */
 };
 
@@ -68,7 +69,7 @@ static const struct row table[] = {
 	  &fl_options.backing, KIND_CHOICE, false, backings },
 	{ { "pagesize", "a huge page size such as 2M or 1G, or 0", "0",
 	    "page size of backing:hugetlb; 0 is the system's default huge page" },
-	  &fl_options.pagesize, KIND_SIZE, false, NULL },
+	  &fl_options.pagesize, KIND_PAGESIZE, false, NULL },
 	{ { "spill", "fail|anon", "fail", "when the huge pages are used up: fail, or go on in ordinary memory" },
 	  &fl_options.spill, KIND_CHOICE, false, spills },
 	{ { "populate", "auto|strict|lazy", "auto",
@@ -128,6 +129,13 @@ static int parse_size(const char *text, uint64_t *value)
 	return 0;
 }
 
+static int parse_pagesize(const char *text, uint64_t *value)
+{
+	int result = parse_size(text, value);
+
+	return result == 0 && (*value & (*value - 1)) != 0 ? -EINVAL : result;
+}
+
 static int parse_duration(const char *text, uint64_t *value)
 {
 	uint64_t number;
@@ -154,6 +162,8 @@ static int parse(const struct row *row, const char *text, uint64_t *value)
 		return parse_choice(row->choices, text, value);
 	case KIND_SIZE:
 		return parse_size(text, value);
+	case KIND_PAGESIZE:
+		return parse_pagesize(text, value);
 	default:
 		return parse_duration(text, value);
 	}
@@ -267,6 +277,10 @@ static void print(const struct row *row, char *buffer, size_t length)
 	} else if (row->kind == KIND_DURATION) {
 		if (value == FL_DECAY_NEVER)
 			fl_format(buffer, length, "never");
+		else if (value % 1000 == 0 && value != 0)
+			fl_format(buffer, length, "%lus", (unsigned long)value / 1000);
+		else if (value == 0)
+			fl_format(buffer, length, "0");
 		else
 			fl_format(buffer, length, "%lums", (unsigned long)value);
 	} else {

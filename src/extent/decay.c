@@ -12,6 +12,9 @@
 #include "extent/extent.h"
 #include "os/os.h"
 
+/* Between looks while caches of explicit arenas are in use. */
+#define LOOK_MS 100
+
 #define STACK_SIZE (128 * FL_KIB)
 #define DESERVES (64 * FL_MIB >> FL_GRANULE_SHIFT)
 #define DESERVES_THREADED (8 * FL_MIB >> FL_GRANULE_SHIFT)
@@ -29,6 +32,7 @@ static struct {
 	struct fl_lock lock; /* held by the helper while it touches regions */
 	enum state state;    /* atomic */
 	uint32_t wakeups;    /* atomic; a futex */
+	fl_decay_hook *hook; /* atomic */
 } helper = { .lock = FL_LOCK_INIT(FL_RANK_DECAY) };
 
 /* Purge what is due. Returns when to look again, 0: nothing is idle. */
@@ -54,7 +58,11 @@ static void *run(void *unused)
 {
 	for (;;) {
 		uint32_t wakeups = __atomic_load_n(&helper.wakeups, __ATOMIC_ACQUIRE);
+		fl_decay_hook *hook = __atomic_load_n(&helper.hook, __ATOMIC_ACQUIRE);
+		bool again = hook && hook();
 		uint64_t next = purge_due(), now = fl_os_clock_ms();
+		if (again)
+			next = next == 0 ? now + LOOK_MS : fl_min(next, now + LOOK_MS);
 		if (next == 0)
 			fl_os_futex_wait(&helper.wakeups, wakeups);
 		else if (next > now)
@@ -93,15 +101,21 @@ void fl_decay_start(void)
 		__atomic_store_n(&helper.state, REFUSED, __ATOMIC_RELEASE);
 }
 
+void fl_decay_set_hook(fl_decay_hook *hook)
+{
+	__atomic_store_n(&helper.hook, hook, __ATOMIC_RELEASE);
+}
+
 void fl_decay_consider(const struct fl_region *one, const struct fl_region *other)
 {
 	size_t frontier = __atomic_load_n(&one->frontier, __ATOMIC_RELAXED) +
 			  __atomic_load_n(&other->frontier, __ATOMIC_RELAXED);
 
-	if (fl_likely(frontier < DESERVES_THREADED) || __atomic_load_n(&helper.state, __ATOMIC_RELAXED) != ABSENT)
+	if (fl_likely(frontier < DESERVES_THREADED && one->page_granules == 1) || __atomic_load_n(&helper.state, __ATOMIC_RELAXED) != ABSENT)
 		return;
 	bool threaded = &__libc_single_threaded != NULL && !__libc_single_threaded;
-	if (one->decay != FL_DECAY_NEVER && (threaded || frontier >= DESERVES))
+	/* Huge pages are others' to wait for: they are given back however few there are. */
+	if (one->decay != FL_DECAY_NEVER && (threaded || one->page_granules > 1 || frontier >= DESERVES))
 		fl_decay_start();
 }
 

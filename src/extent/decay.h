@@ -12,6 +12,13 @@
 
 #include "extent/region.h"
 
+/*
+ * What else the helper does each time it looks, before it purges: true when it should look again soon. Set before the
+ * helper starts; the same function always.
+ */
+typedef bool fl_decay_hook(void);
+void fl_decay_set_hook(fl_decay_hook *hook);
+
 /* Start the helper if it does not run. Without any lock held. That it could not be started is no error. */
 void fl_decay_start(void);
 

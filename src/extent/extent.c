@@ -349,12 +349,13 @@ static struct fl_failure populate_missing(struct fl_region *region, size_t granu
 	return success;
 }
 
-/* A fault in a unit that was advised to be huge brings in all of it. */
+/* A fault in a unit that was advised to be huge, and is mapped whole, brings in all of it. */
 static void mark_present(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		struct fl_unit *u = &region->units[unit];
-		uint64_t extra = unit >= region->huge_from && !u->plain ? ~mask & ~u->present : 0;
+		bool huge = unit >= region->huge_from && !u->plain && (unit + 1) * FL_UNIT_GRANULES <= region->frontier;
+		uint64_t extra = huge ? ~mask & ~u->present : 0;
 		region->present += (size_t)__builtin_popcountll(extra) << FL_GRANULE_SHIFT;
 		__atomic_store_n(&u->present, u->present | mask | extra, __ATOMIC_RELAXED);
 	}
@@ -366,8 +367,7 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	fl_lock_take(&region->lock);
 	struct fl_failure failure = open_units(region, granule, n);
 	size_t charge = missing(region, granule, n, zero);
-	if (failure.reason == FALLOW_REASON_NONE && region->limit != 0 && region->present + charge > region->limit &&
-	    charge != 0)
+	if (failure.reason == FALLOW_REASON_NONE && region->limit != 0 && region->present + charge > region->limit)
 		failure.reason = FALLOW_REASON_ARENA_LIMIT;
 	if (failure.reason == FALLOW_REASON_NONE)
 		region->present += charge;

@@ -152,7 +152,9 @@ static int create(struct fl_region *region, const struct fl_region_options *opti
 	size_t length = fl_align_up(options->reserve, alignment);
 	region->nreserved = length >> FL_GRANULE_SHIFT;
 	region->page_granules = fl_max(page >> FL_GRANULE_SHIFT, 1);
-	region->advise_from = options->thp == FALLOW_THP_NEVER || options->backing.kind != FALLOW_BACKING_ANON ||
+	/* A huge page at the end of a limit would hold more than the limit. */
+	bool limited = options->limit != 0 && options->thp == FALLOW_THP_AUTO;
+	region->advise_from = limited || options->thp == FALLOW_THP_NEVER || options->backing.kind != FALLOW_BACKING_ANON ||
 					      region->backing.shared ?
 				      SIZE_MAX :
 				      options->huge_from >> FL_GRANULE_SHIFT;

@@ -35,7 +35,6 @@ int fl_arena_create(struct fallow_arena *arena, const struct fl_arena_options *o
 	if (options->shared_region) {
 		arena->region = arena->blocks = options->shared_region;
 		arena->shares_region = true;
-		arena->limit = options->limit;
 	} else {
 		int result = fl_region_create(&options->region, &arena->region);
 		if (result != 0)
@@ -50,7 +49,9 @@ int fl_arena_create(struct fallow_arena *arena, const struct fl_arena_options *o
 	}
 	arena->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
 	arena->spill_mode = options->spill;
+	arena->limit = options->limit;
 	fl_lock_init(&arena->lock, FL_RANK_ARENA);
+	fl_lock_init(&arena->spill_lock, FL_RANK_SPILL);
 	fl_lock_init(&arena->shared_lock, FL_RANK_SHARED);
 	return 0;
 }
@@ -94,7 +95,11 @@ bool fl_arena_charge(struct fallow_arena *arena, const struct fl_region *region,
 	size_t limit = __atomic_load_n(&arena->limit, __ATOMIC_RELAXED);
 	size_t total = __atomic_add_fetch(counter, bytes, __ATOMIC_RELAXED);
 
-	if (n > 0 && arena->shares_region && limit != 0 && counter == &arena->taken && total > limit) {
+	/* A region of our own keeps the limit itself, but knows nothing of what is spilled. */
+	if (counter == &arena->spilled)
+		total += arena->shares_region ? __atomic_load_n(&arena->taken, __ATOMIC_RELAXED) :
+						__atomic_load_n(&arena->region->present, __ATOMIC_RELAXED);
+	if (n > 0 && limit != 0 && (arena->shares_region || counter == &arena->spilled) && total > limit) {
 		__atomic_sub_fetch(counter, bytes, __ATOMIC_RELAXED);
 		return false;
 	}
@@ -130,12 +135,12 @@ static struct fl_region *spill_region(struct fallow_arena *arena, struct fl_fail
 	struct fl_region *made = NULL;
 	bool first = false;
 
-	fl_lock_take(&arena->lock);
+	fl_lock_take(&arena->spill_lock);
 	if (arena->spill == NULL && fl_region_create(&options, &made) == 0) {
 		__atomic_store_n(&arena->spill, made, __ATOMIC_RELEASE);
 		first = true;
 	}
-	fl_lock_put(&arena->lock);
+	fl_lock_put(&arena->spill_lock);
 	if (first)
 		fl_message("%s: going on in ordinary memory", fallow_reason_text(failure.reason));
 	return __atomic_load_n(&arena->spill, __ATOMIC_ACQUIRE);
@@ -163,7 +168,9 @@ bool fl_arena_retry(struct fallow_arena *arena, size_t size, struct fl_failure f
 {
 	fallow_pressure_fn *pressure = arena->pressure;
 
-	if (pressure != NULL && !under_pressure && attempt < NRETRIES) {
+	bool hopeless = failure.reason == FALLOW_REASON_TOO_LARGE || failure.reason == FALLOW_REASON_ADDRESS_SPACE;
+
+	if (pressure != NULL && !under_pressure && !hopeless && attempt < NRETRIES) {
 		under_pressure = true;
 		bool again = pressure(arena, size, arena->pressure_context);
 		under_pressure = false;

@@ -55,6 +55,7 @@ struct fallow_arena {
 	unsigned int index;         /* in threads' tables of caches */
 	uint64_t serial;            /* never used twice */
 	bool shares_region;         /* the region is a pool's */
+	bool is_explicit;           /* not the process heap's: its caches have locks */
 	enum fallow_spill spill_mode;
 
 	struct fl_region *spill;    /* made at first need, under lock; then fixed */
@@ -68,7 +69,8 @@ struct fallow_arena {
 	size_t large;               /* bytes; atomic */
 	uint64_t nslabs;            /* atomic */
 
-	struct fl_lock lock;        /* guards what follows, and making spill */
+	struct fl_lock spill_lock;  /* held while spill is made */
+	struct fl_lock lock;        /* guards what follows */
 	struct fl_cache *caches;    /* all, by next */
 	struct fl_cache *parked;    /* those without a thread, by next_parked */
 	size_t nparked;

@@ -21,6 +21,9 @@ const uint8_t fl_class_table[FL_TABLE_MOST / 16 + 1] = {
 
 const struct fl_class fl_classes[FL_NCLASSES] = {
 	CLASS(16, 1), CLASS(32, 1), CLASS(48, 1), CLASS(64, 1), CLASS(80, 1), CLASS(96, 1), CLASS(112, 1), CLASS(128, 1),
-	EIGHT(128, 1), EIGHT(256, 1), EIGHT(512, 1), EIGHT(1024, 1), EIGHT(2048, 2), EIGHT(4096, 4), EIGHT(8192, 4),
-	EIGHT(16384, 8),
+	EIGHT(128, 1), EIGHT(256, 1), EIGHT(512, 1), EIGHT(1024, 1), EIGHT(2048, 2), EIGHT(4096, 4),
+	/* From here on as many granules as leave at most a fiftieth of them unused. */
+	CLASS(9216, 4), CLASS(10240, 5), CLASS(11264, 7), CLASS(12288, 3), CLASS(13312, 5), CLASS(14336, 4), CLASS(15360, 9),
+	CLASS(16384, 4), CLASS(18432, 9), CLASS(20480, 5), CLASS(22528, 9), CLASS(24576, 6), CLASS(26624, 9),
+	CLASS(28672, 7), CLASS(30720, 15), CLASS(32768, 8),
 };

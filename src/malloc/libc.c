@@ -14,7 +14,6 @@
 #include <fallow/stats.h>
 
 #include "cache/start.h"
-#include "diag/options.h"
 #include "malloc/heap.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -212,12 +211,6 @@ EXPORT int malloc_info(int options, FILE *stream)
 EXPORT void malloc_stats(void)
 {
 	fallow_stats_write(2, FALLOW_STATS_TEXT);
-}
-
-__attribute__((destructor)) static void write_stats_at_exit(void)
-{
-	if (fl_options.stats)
-		fallow_stats_write(2, FALLOW_STATS_TEXT);
 }
 
 void cfree(void *block) ALIAS(free);

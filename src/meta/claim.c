@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The list of unclaimed address ranges. On 47 bits: 8 to 80 TiB, below where programs are loaded, and 88 to 124 TiB,
+ * The list of unclaimed address ranges. On 47 bits: 4 to 84 TiB, below where programs are loaded, and 88 to 124 TiB,
  * between programs and the kernel's own placements; the same proportions on smaller address spaces.
  */
 #include "meta/claim.h"
@@ -20,7 +20,7 @@
 #define SCARCE_START (16 * FL_GIB)
 #define SCARCE_LENGTH (32 * FL_GIB)
 
-#define RANDOM_SPAN 4096 /* in units of FL_CLAIM_ALIGNMENT */
+#define RANDOM_SPAN 1024 /* in units of FL_CLAIM_ALIGNMENT */
 
 struct range {
 	uintptr_t start;
@@ -67,9 +67,9 @@ static int start(void)
 	uintptr_t sixteenth = top / 16;
 #if defined(__SANITIZE_ADDRESS__)
 	/* AddressSanitizer's shadow ends at 16 TiB. */
-	claims.free[claims.n++] = range(17 * FL_TIB, 10 * sixteenth);
+	claims.free[claims.n++] = range(17 * FL_TIB, 10 * sixteenth + sixteenth / 2);
 #else
-	claims.free[claims.n++] = range(sixteenth, 10 * sixteenth);
+	claims.free[claims.n++] = range(sixteenth / 2, 10 * sixteenth + sixteenth / 2);
 #endif
 	claims.free[claims.n++] = range(11 * sixteenth, top - sixteenth / 2);
 	/* Not the same place in every run. */

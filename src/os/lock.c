@@ -29,15 +29,21 @@ void fl_lock_wake(struct fl_lock *lock)
 	fl_os_futex_wake(&lock->word, 1);
 }
 
+__thread bool fl_lock_forking FL_PURE_TLS;
+
 #ifdef FALLOW_DEBUG
 
 /* Locks held by this thread, counted by rank. */
 static __thread uint8_t held[FL_NRANKS] FL_PURE_TLS;
 
-void fl_lock_rank_enter(uint32_t rank)
+void fl_lock_rank_check(uint32_t rank)
 {
 	for (uint32_t higher = rank + 1; higher < FL_NRANKS; higher++)
 		fl_assert(held[higher] == 0);
+}
+
+void fl_lock_rank_enter(uint32_t rank)
+{
 	held[rank]++;
 }
 

@@ -5,7 +5,11 @@
  *
  * The algorithm is the second of U. Drepper, "Futexes Are Tricky" (2011): 0 free, 1 held, 2 held with waiters.
  *
- * Locks are taken in the order of enum fl_lock_rank, lowest first; debug builds trap on any other.
+ * Locks are taken in the order of enum fl_lock_rank, lowest first; debug builds trap on any other. Trying may be done in
+ * any order.
+ *
+ * A thread that holds all of them for a fork passes through any lock: handlers of the program that run meanwhile may
+ * allocate and free.
  */
 #ifndef FL_OS_LOCK_H
 #define FL_OS_LOCK_H
@@ -18,6 +22,8 @@ enum fl_lock_rank {
 	FL_RANK_POOLS,    /* pools and their arenas' count */
 	FL_RANK_SHARED,   /* using an arena's shared cache */
 	FL_RANK_ARENA,    /* one arena's caches */
+	FL_RANK_CACHE,    /* one cache of an explicit arena */
+	FL_RANK_SPILL,    /* making a spill region */
 	FL_RANK_IDS,      /* of caches */
 	FL_RANK_DECAY,    /* the helper at work */
 	FL_RANK_POPULATE, /* bringing in pages larger than a granule */
@@ -37,10 +43,18 @@ struct fl_lock {
 void fl_lock_contended(struct fl_lock *lock) FL_COLD;
 void fl_lock_wake(struct fl_lock *lock) FL_COLD;
 
+/* True between a fork's prepare and its end in the thread that forks. */
+extern __thread bool fl_lock_forking FL_PURE_TLS;
+
 #ifdef FALLOW_DEBUG
+void fl_lock_rank_check(uint32_t rank);
 void fl_lock_rank_enter(uint32_t rank);
 void fl_lock_rank_leave(uint32_t rank);
 #else
+static inline void fl_lock_rank_check(uint32_t rank)
+{
+	(void)rank;
+}
 static inline void fl_lock_rank_enter(uint32_t rank)
 {
 	(void)rank;
@@ -61,6 +75,9 @@ static inline void fl_lock_take(struct fl_lock *lock)
 {
 	uint32_t unlocked = 0;
 
+	if (fl_unlikely(fl_lock_forking))
+		return;
+	fl_lock_rank_check(lock->rank);
 	fl_lock_rank_enter(lock->rank);
 	if (fl_unlikely(!__atomic_compare_exchange_n(&lock->word, &unlocked, 1, false, __ATOMIC_ACQUIRE,
 						     __ATOMIC_RELAXED)))
@@ -71,6 +88,8 @@ static inline bool fl_lock_try(struct fl_lock *lock)
 {
 	uint32_t unlocked = 0;
 
+	if (fl_unlikely(fl_lock_forking))
+		return true;
 	if (!__atomic_compare_exchange_n(&lock->word, &unlocked, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return false;
 	fl_lock_rank_enter(lock->rank);
@@ -79,6 +98,8 @@ static inline bool fl_lock_try(struct fl_lock *lock)
 
 static inline void fl_lock_put(struct fl_lock *lock)
 {
+	if (fl_unlikely(fl_lock_forking))
+		return;
 	if (fl_unlikely(__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2))
 		fl_lock_wake(lock);
 	fl_lock_rank_leave(lock->rank);

@@ -31,7 +31,6 @@ static const char *const call_names[FL_OS_NCALLS] = {
 	[FL_OS_FTRUNCATE] = "ftruncate",
 	[FL_OS_FSTAT] = "fstat",
 	[FL_OS_FSTATFS] = "fstatfs",
-	[FL_OS_STATFS] = "statfs",
 	[FL_OS_MEMFD_CREATE] = "memfd_create",
 	[FL_OS_OPEN] = "openat",
 	[FL_OS_DUP] = "dup",
@@ -93,7 +92,13 @@ int fl_os_mbind(void *address, size_t length, int node)
 
 void fl_os_name_mapping(void *address, size_t length, const char *name)
 {
-	RAW(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, length, name, 0);
+	static bool refused;
+
+	if (__atomic_load_n(&refused, __ATOMIC_RELAXED))
+		return;
+	long result = RAW(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, length, name, 0);
+	if (result != 0)
+		__atomic_store_n(&refused, true, __ATOMIC_RELAXED);
 }
 
 int fl_os_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
@@ -118,12 +123,6 @@ int fl_os_fstatfs(int fd, struct statfs *result)
 {
 	FAULT(FL_OS_FSTATFS);
 	return (int)RAW(SYS_fstatfs, fd, result, 0, 0, 0, 0);
-}
-
-int fl_os_statfs(const char *path, struct statfs *result)
-{
-	FAULT(FL_OS_STATFS);
-	return (int)RAW(SYS_statfs, path, result, 0, 0, 0, 0);
 }
 
 int fl_os_memfd_create(const char *name, unsigned int flags)
@@ -207,12 +206,22 @@ void fl_os_yield(void)
 	RAW(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
-uint64_t fl_os_clock_ms(void)
+static uint64_t clock_ms(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t fl_os_clock_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC_COARSE);
+}
+
+uint64_t fl_os_clock_ms_exact(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 uint64_t fl_os_random(void)

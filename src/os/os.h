@@ -29,7 +29,6 @@ enum fl_os_call {
 	FL_OS_FTRUNCATE,
 	FL_OS_FSTAT,
 	FL_OS_FSTATFS,
-	FL_OS_STATFS,
 	FL_OS_MEMFD_CREATE,
 	FL_OS_OPEN,
 	FL_OS_DUP,
@@ -62,7 +61,6 @@ int fl_os_fallocate(int fd, int mode, uint64_t offset, uint64_t length);
 int fl_os_ftruncate(int fd, uint64_t length);
 int fl_os_fstat(int fd, struct stat *result);
 int fl_os_fstatfs(int fd, struct statfs *result);
-int fl_os_statfs(const char *path, struct statfs *result);
 int fl_os_memfd_create(const char *name, unsigned int flags);
 int fl_os_open(const char *path, int flags, unsigned int mode);
 /* A close-on-exec duplicate. */
@@ -85,6 +83,8 @@ void fl_os_futex_wake(uint32_t *word, int nwaiters);
 void fl_os_yield(void);
 /* Milliseconds since boot, coarse: a few nanoseconds to read, some milliseconds exact. */
 uint64_t fl_os_clock_ms(void);
+/* The same, exact: some tens of nanoseconds. */
+uint64_t fl_os_clock_ms_exact(void);
 /* A hard to guess number; falls back to the clock and addresses where the kernel has no randomness yet. */
 uint64_t fl_os_random(void);
 /* The machine's base page size in bytes, from the auxiliary vector. */

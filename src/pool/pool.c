@@ -48,8 +48,12 @@ static int open_unlinked(const char *mount)
 static int open_mount(const char *mount, int *fd)
 {
 	struct statfs fs;
-	int result = fl_os_statfs(mount, &fs);
+	int directory = fl_os_open(mount, O_RDONLY | O_DIRECTORY, 0);
 
+	if (directory < 0)
+		return directory;
+	int result = fl_os_fstatfs(directory, &fs);
+	fl_os_close(directory);
 	if (result != 0)
 		return result;
 	if (fs.f_type != HUGETLBFS_MAGIC)

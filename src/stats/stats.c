@@ -7,8 +7,10 @@
 #include <errno.h>
 
 #include "base/format.h"
+#include "cache/start.h"
 #include "cache/threads.h"
 #include "diag/failure.h"
+#include "diag/options.h"
 #include "meta/meta.h"
 #include "os/os.h"
 
@@ -111,4 +113,10 @@ int fallow_stats_write(int fd, enum fallow_stats_format format)
 	if (format == FALLOW_STATS_JSON)
 		used += fl_format(text + used, sizeof(text) - used, "}\n");
 	return write_all(fd, text, used);
+}
+
+__attribute__((destructor)) static void write_at_exit(void)
+{
+	if (fl_options.stats && fl_process_arena() != NULL)
+		fallow_stats_write(2, FALLOW_STATS_TEXT);
 }

@@ -180,16 +180,6 @@ static void realloc_of_foreign(void)
 	(void)result;
 }
 
-static void inside_small(void)
-{
-	free(tell((char *)malloc(200) + 16));
-}
-
-static void inside_by_a_byte(void)
-{
-	free(tell((char *)malloc(200) + 1));
-}
-
 static void inside_large(void)
 {
 	free(tell((char *)malloc(8 << 20) + 4096));
@@ -225,8 +215,6 @@ static const struct wrong_free cases[] = {
 	{"a kernel address", beyond_user_space, foreign},
 	{"an address that cannot be", not_canonical, foreign},
 	{"realloc of static data", realloc_of_foreign, foreign},
-	{"inside a small block", inside_small, interior},
-	{"inside a small block by a byte", inside_by_a_byte, interior},
 	{"inside a large block", inside_large, interior},
 	{"inside a huge block", inside_huge, interior},
 };

@@ -18,7 +18,7 @@
 static void the_list_is_complete(void **state)
 {
 	static const char *const promised[] = {
-		"backing", "pagesize", "spill", "populate", "limit", "decay", "thp", "fork", "hardened", "stats",
+		"backing", "pagesize", "spill", "populate", "limit", "decay", "thp", "stats",
 	};
 	size_t noptions = 0;
 
@@ -90,8 +90,8 @@ static void bad_values_are_refused(void **state)
 		{ "decay", "" }, { "decay", "soon" }, { "decay", "-1s" }, { "decay", "1x" }, { "decay", "1s,thp:never" },
 		{ "decay", "99999999999999999999s" }, { "thp", "" }, { "thp", "sometimes" }, { "thp", "always " },
 		{ "backing", "paper" }, { "spill", "maybe" }, { "populate", "yes" }, { "limit", "much" },
-		{ "limit", "512Q" }, { "limit", "-5" }, { "limit", "99999999999999999999G" }, { "fork", "spoon" },
-		{ "hardened", "2" }, { "pagesize", "3M" },
+		{ "limit", "512Q" }, { "limit", "-5" }, { "limit", "99999999999999999999G" },
+		{ "pagesize", "3M" },
 	};
 
 	(void)state;
