@@ -4,7 +4,7 @@
 # Proves that a C++ program that catches std::bad_alloc does so under the preload where it does without, with its address
 # space or its data limited, having got most of what the limit allows.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 ${CXX:-g++} -O2 -o "$scratch/bad-alloc" "$top_srcdir/test/programs/bad-alloc.cc" || hard_error "cannot compile"
 prove_preloaded bash -c "ulimit -v 262144; '$scratch/bad-alloc'" || exit 1
 
