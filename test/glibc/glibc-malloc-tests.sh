@@ -20,7 +20,7 @@ tarball=${GLIBC_SOURCE:-/usr/src/glibc/glibc-2.36.tar.xz}
 export TIMEOUTFACTOR=4
 data_limit=$((3 << 30))
 
-. "$top_srcdir/test/programs/harness.sh"
+. "$top_srcdir/test/programs/harness.sh" || exit 99
 limit_s=420
 
 [ -r "$tarball" ] || skip "no $tarball (Debian package glibc-source)"

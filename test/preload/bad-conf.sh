@@ -4,7 +4,7 @@
 # Proves that what is wrong in FALLOW_CONF is named on stderr, one line for each, that good settings beside it take effect,
 # and that the program goes on: same output, same exit status.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 program=$scratch/print-option
 $CC -D_GNU_SOURCE -o "$program" "$top_srcdir/test/preload/print-option.c" || hard_error "cannot compile"
 prove_preloaded "$program" || exit 1

@@ -4,7 +4,7 @@
 # Proves that a program gets fallow's malloc by linking too: to the shared library, to the static one, and in a program
 # that is static altogether.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 libraries=$(dirname "$(readlink -f "$top_builddir/libfallow-malloc.la")")/.libs
 failed=0
 link() { # link NAME OPTIONS...: builds the program in one way and runs it.

@@ -4,7 +4,7 @@
 # Proves that a program which was given privileges at exec reads no FALLOW_CONF: it could make a setuid program write
 # where it must not. A set-user-ID program and one with file capabilities run as nobody, linked with copies of the library.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 [ "$(id -u)" = 0 ] || skip "only root can make a set-user-ID program"
 need setpriv util-linux
 need setcap libcap2-bin

@@ -4,7 +4,7 @@
 # Proves that bash does the same under the preload as without: arrays, long strings, functions, subshells, pipelines,
 # process substitution, traps.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 prove_preloaded bash -c 'echo "$(echo a | tr a b)" >/dev/null' || exit 1
 cat >"$scratch/work" <<'END'
 declare -A table

@@ -4,7 +4,7 @@
 # Proves that gcc, g++ and clang write the same objects under the preload as without, from a large C file and from C++ that
 # draws in much of the library; each process of a compilation is shown to run on the preload.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 need gcc gcc
 need g++ g++
 need clang clang

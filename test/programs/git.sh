@@ -4,7 +4,7 @@
 # Proves that git does the same under the preload as without: clone, gc, fsck, log and blame of a repository that the test
 # makes, with packing in threads and processes that feed each other.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 need git git
 export HOME=$scratch GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
 

@@ -21,6 +21,12 @@ fail() { echo "FAIL: $*"; exit 1; }
 [ -n "${FALLOW_PRELOAD:-}" ] || hard_error "FALLOW_PRELOAD names no library"
 [ -r "$FALLOW_PRELOAD" ] || hard_error "no library $FALLOW_PRELOAD"
 FALLOW_PRELOAD=$(realpath "$FALLOW_PRELOAD")
+
+# Tests that take memory from the whole machine hold this lock (test/lib/machine.h). Programs share it, so that they never
+# run meanwhile and may run side by side.
+machine_lock=/run/lock/fallow-machine.lock
+[ -e $machine_lock ] || : >$machine_lock || hard_error "cannot make $machine_lock"
+exec 9<$machine_lock && flock -s -w 600 9 || hard_error "$machine_lock is taken"
 unset LD_PRELOAD
 export LC_ALL=C
 ulimit -c 0
@@ -62,7 +68,7 @@ wait_until() {
 # bounded COMMAND...: runs it for $limit_s at most. In the background, since a shell heeds no signal while it waits for a
 # command in the foreground.
 bounded() {
-    setsid timeout -k 5 $limit_s "$@" <&0 &
+    setsid timeout -k 5 $limit_s "$@" <&0 9<&- &
     sessions+=($!)
     wait $!
     local status=$?
@@ -130,7 +136,7 @@ same() {
 start() {
     local variable=$1 log=$2
     shift 2
-    setsid "$@" >"$log" 2>&1 </dev/null &
+    setsid "$@" >"$log" 2>&1 </dev/null 9<&- &
     sessions+=($!)
     printf -v "$variable" %s $!
 }

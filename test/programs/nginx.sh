@@ -6,7 +6,7 @@
 #
 # $seconds a run of wrk: few unless nginx-long.sh says more.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 PATH=$PATH:/usr/sbin
 need nginx nginx
 need wrk wrk

@@ -4,7 +4,7 @@
 # Proves that node does the same under the preload as without: buffers, compression and hashing in its thread pool, worker
 # threads that come and go, child processes.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 need node nodejs
 prove_preloaded node -e 0 || exit 1
 cat >"$scratch/work.js" <<'END'

@@ -4,7 +4,7 @@
 # Proves that perl does the same under the preload as without: hashes, sorting, regular expressions, long strings, closures,
 # references in circles, forks.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 need perl perl
 prove_preloaded perl -MPOSIX -e 1 || exit 1
 export PERL_HASH_SEED=0

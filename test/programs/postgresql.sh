@@ -6,7 +6,7 @@
 #
 # $transactions a client: those of seconds unless postgresql-long.sh says more.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
 [ -x "$bin/postgres" ] || skip "no PostgreSQL server (Debian package postgresql)"
 need "$bin/pgbench" postgresql-contrib

@@ -6,7 +6,7 @@
 #
 # $modules names the tests, those of seconds unless python-long.sh says others.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 python=/usr/bin/python3
 export PYTHONMALLOC=malloc PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
 modules=${modules:-test_gc test_list test_dict test_bytes test_json test_mmap}

@@ -6,7 +6,7 @@
 #
 # $requests a command: those of seconds unless redis-long.sh says more.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 need redis-server redis-server
 need redis-benchmark redis-tools
 requests=${requests:-20000}

@@ -3,7 +3,7 @@
 #
 # Proves that sqlite3 does the same with a million rows under the preload as without, to the last byte of the database.
 set -u
-. "${top_srcdir:=.}/test/programs/harness.sh"
+. "${top_srcdir:=.}/test/programs/harness.sh" || exit 99
 need sqlite3 sqlite3
 prove_preloaded sqlite3 :memory: 'select 1' || exit 1
 input=$scratch/work.sql
