@@ -101,13 +101,16 @@ static void destroy_slab(struct fl_cache *cache, struct fl_slab *slab)
 /* One empty slab a class is kept where it is the only one with free slots: what was freed is likely wanted again. */
 static bool is_spare(const struct fl_bin *bin, const struct fl_slab *slab)
 {
-	return bin->first == slab && bin->last == slab && fl_classes[slab->class].ngranules == 1 &&
+	return bin->first == slab && bin->last == slab && slab->ngranules == 1 &&
 	       slab->region->decay != 0;
 }
 
+static void return_slots(struct fl_cache *cache, unsigned int class);
+
 static void slab_event(struct fl_cache *cache, struct fl_slab *slab)
 {
-	struct fl_bin *bin = &cache->bins[slab->class];
+	unsigned int class = slab->class;
+	struct fl_bin *bin = &cache->bins[class];
 
 	if (slab->state == FL_SLAB_FULL) {
 		slab->countdown = slab->ncarved - 1u;
@@ -115,8 +118,12 @@ static void slab_event(struct fl_cache *cache, struct fl_slab *slab)
 		if (slab->countdown != 0)
 			return;
 	}
-	if (!is_spare(bin, slab))
-		destroy_slab(cache, slab);
+	if (is_spare(bin, slab))
+		return;
+	destroy_slab(cache, slab);
+	/* On huge pages, slots in hand of a class of which nothing else is free may be all that keeps a page. */
+	if (cache->region->page_granules > 1 && bin->first == NULL)
+		return_slots(cache, class);
 }
 
 void fl_cache_slab_event(struct fl_cache *cache, struct fl_slab *slab)
@@ -195,11 +202,8 @@ static struct fl_slab *slab_of(const struct fl_cache *cache, struct fl_slot *slo
 	return NULL;
 }
 
-static void empty_inbox(struct fl_cache *cache)
+static void free_list(struct fl_cache *cache, struct fl_slot *slot)
 {
-	if (fl_likely(__atomic_load_n(&cache->inbox, __ATOMIC_RELAXED) == NULL))
-		return;
-	struct fl_slot *slot = __atomic_exchange_n(&cache->inbox, NULL, __ATOMIC_ACQUIRE);
 	while (slot) {
 		struct fl_slot *next = slot->next;
 		struct fl_slab *slab = slab_of(cache, slot);
@@ -207,6 +211,22 @@ static void empty_inbox(struct fl_cache *cache)
 			free_own(cache, slab, slot);
 		slot = next;
 	}
+}
+
+/* Give slots in hand back to their slabs. */
+static void return_slots(struct fl_cache *cache, unsigned int class)
+{
+	struct fl_slot *slots = cache->heads[class];
+
+	cache->heads[class] = NULL;
+	free_list(cache, slots);
+}
+
+static void empty_inbox(struct fl_cache *cache)
+{
+	if (fl_likely(__atomic_load_n(&cache->inbox, __ATOMIC_RELAXED) == NULL))
+		return;
+	free_list(cache, __atomic_exchange_n(&cache->inbox, NULL, __ATOMIC_ACQUIRE));
 }
 
 /* Allocation */
@@ -253,8 +273,7 @@ static bool adopt(struct fl_cache *cache, unsigned int class)
 			if (parked->bins[class].carving == slab)
 				parked->bins[class].carving = NULL;
 			size_t granule = fl_descriptor_granule(slab->region, slab);
-			slab->owner = cache;
-			for (size_t g = 0; g < fl_classes[class].ngranules; g++)
+			for (size_t g = 0; g < slab->ngranules; g++)
 				fl_map_set(slab->region, granule + g, fl_map_word(fl_cache_id(cache), slab));
 		}
 	}
@@ -289,17 +308,8 @@ static bool destroy_spares(struct fl_cache *cache)
 /* Return slots in hand to their slabs, take in what others sent, and give empty slabs back. */
 static bool flush(struct fl_cache *cache)
 {
-	for (size_t class = 0; class < FL_NCLASSES; class++) {
-		struct fl_slot *slot = cache->heads[class];
-		cache->heads[class] = NULL;
-		while (slot) {
-			struct fl_slot *next = slot->next;
-			struct fl_slab *slab = slab_of(cache, slot);
-			if (slab)
-				free_own(cache, slab, slot);
-			slot = next;
-		}
-	}
+	for (unsigned int class = 0; class < FL_NCLASSES; class++)
+		return_slots(cache, class);
 	empty_inbox(cache);
 	return destroy_spares(cache);
 }
@@ -315,7 +325,7 @@ bool fl_cache_flush(struct fl_cache *cache)
 static struct fl_slot *refill_new_slab(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
 {
 	struct fl_slot *slots = NULL;
-	struct fl_slab *slab = fl_slab_create(cache, cache->arena, fl_cache_id(cache), class, failure);
+	struct fl_slab *slab = fl_slab_create(cache->arena, fl_cache_id(cache), class, failure);
 
 	if (slab == NULL)
 		return NULL;
@@ -706,7 +716,7 @@ static void put_all(struct fallow_arena *arena, struct fl_region *region)
 			fl_large_free(descriptor, fl_granule_address(region, granule));
 			granule += n;
 		} else {
-			granule += fl_classes[((struct fl_slab *)descriptor)->class].ngranules;
+			granule += ((struct fl_slab *)descriptor)->ngranules;
 			fl_slab_destroy(descriptor, arena);
 		}
 	}

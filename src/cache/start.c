@@ -13,6 +13,8 @@
 #include "extent/decay.h"
 #include "meta/claim.h"
 #include "meta/meta.h"
+#include "os/kernel.h"
+#include "os/os.h"
 
 /* Bytes from which on slabs get huge pages. */
 #define SLABS_HUGE_FROM (64 * FL_MIB)
@@ -76,32 +78,55 @@ static int create_arena(void)
 	return result;
 }
 
-static void fork_prepare(void)
+/*
+ * A page of a single word, 1, that the kernel wipes in a child of fork, but not in one of vfork, which shares it. NULL where
+ * it cannot be had.
+ */
+static uint32_t *canary;
+
+static void make_canary(void)
 {
-	fl_lock_take(&heap.lock);
-	fl_cache_fork_prepare();
-	fl_region_fork_prepare();
-	fl_lock_take(&fl_meta_lock);
-	fl_lock_forking = true;
+	size_t page = fl_os_page_size();
+	void *place = NULL;
+
+	if (fl_os_mmap(&place, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != 0)
+		return;
+	if (fl_os_madvise(place, page, MADV_WIPEONFORK) != 0) {
+		fl_os_munmap(place, page);
+		return;
+	}
+	canary = place;
+	*canary = 1;
 }
 
-static void fork_parent(void)
+/*
+ * In a child: other threads are gone, wherever they were. Their stores are seen up to some point in their order, so locks
+ * may be held and what they guard half changed: free bits are true or err by an extent that is lost; what is derived from
+ * them is made anew.
+ */
+static void mend_child(void)
 {
-	fl_lock_forking = false;
-	fl_lock_put(&fl_meta_lock);
-	fl_region_fork_done();
-	fl_cache_fork_parent();
-	fl_lock_put(&heap.lock);
+	fl_lock_init(&heap.lock, FL_RANK_START);
+	fl_lock_init(&fl_meta_lock, FL_RANK_META);
+	fl_decay_fork_child();
+	fl_region_fork_child();
+	fl_cache_fork_child();
+}
+
+static void mend_child_once(void)
+{
+	if (canary && *canary == 0) {
+		*canary = 1;
+		mend_child();
+	}
 }
 
 static void fork_child(void)
 {
-	fl_lock_forking = false;
-	fl_lock_put(&fl_meta_lock);
-	fl_region_fork_done();
-	fl_decay_fork_child();
-	fl_cache_fork_child();
-	fl_lock_put(&heap.lock);
+	if (canary)
+		mend_child_once();
+	else
+		mend_child();
 }
 
 /* Where the kernel put the arguments at start, by the loader's word; the environment follows them. Not in every libc. */
@@ -126,6 +151,8 @@ static bool make(void)
 		fl_options_start(environment());
 		if (create_arena() == 0) {
 			fl_options_seal();
+			make_canary();
+			fl_lock_stuck = mend_child_once;
 			fl_cache_attach(&heap.arena);
 			__atomic_store_n(&heap.state, READY, __ATOMIC_RELEASE);
 			made = true;
@@ -149,7 +176,7 @@ struct fallow_arena *fl_start(void)
 	/* Both may allocate, which now they can. */
 	if (make()) {
 		fl_cache_start();
-		pthread_atfork(fork_prepare, fork_parent, fork_child);
+		pthread_atfork(NULL, NULL, fork_child);
 	}
 	return fl_process_arena();
 }

@@ -279,49 +279,26 @@ struct fallow_arena *fl_arena_next(const struct fallow_arena *after)
 	return NULL;
 }
 
-void fl_cache_fork_prepare(void)
-{
-	fl_lock_take(&arenas.lock);
-	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;)
-		fl_lock_take(&arena->shared_lock);
-	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;)
-		fl_lock_take(&arena->lock);
-	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
-		for (struct fl_cache *cache = arena->is_explicit ? arena->caches : NULL; cache; cache = cache->next)
-			fl_lock_take(&cache->lock);
-	}
-	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;)
-		fl_lock_take(&arena->spill_lock);
-	fl_lock_take(&ids.lock);
-}
-
-void fl_cache_fork_parent(void)
-{
-	fl_lock_put(&ids.lock);
-	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
-		fl_lock_put(&arena->spill_lock);
-		for (struct fl_cache *cache = arena->is_explicit ? arena->caches : NULL; cache; cache = cache->next)
-			fl_lock_put(&cache->lock);
-		fl_lock_put(&arena->lock);
-		fl_lock_put(&arena->shared_lock);
-	}
-	fl_lock_put(&arenas.lock);
-}
-
 void fl_cache_fork_child(void)
 {
+	fl_lock_init(&ids.lock, FL_RANK_IDS);
+	fl_lock_init(&arenas.lock, FL_RANK_ARENAS);
 	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
+		fl_lock_init(&arena->lock, FL_RANK_ARENA);
+		fl_lock_init(&arena->shared_lock, FL_RANK_SHARED);
+		fl_lock_init(&arena->spill_lock, FL_RANK_SPILL);
 		for (struct fl_cache *cache = arena->caches; cache; cache = cache->next) {
+			bool busy = cache->busy || cache->lock.word != 0;
+			fl_lock_init(&cache->lock, FL_RANK_CACHE);
 			if (cache->thread == NULL || cache->thread == &fl_cache_self || cache == arena->shared)
 				continue;
 			cache->thread = NULL;
 			/* Its thread was at work on it: nobody can finish that. */
-			if (cache->busy)
+			if (busy)
 				continue;
 			cache->next_parked = arena->parked;
 			arena->parked = cache;
 			arena->nparked++;
 		}
 	}
-	fl_cache_fork_parent();
 }

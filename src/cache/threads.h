@@ -35,9 +35,7 @@ struct fallow_arena *fl_arena_next(const struct fallow_arena *after);
 /* Register the destructor that parks a thread's caches. Once, before any other thread allocates. */
 void fl_cache_start(void);
 
-/* For fork: hold the locks of arenas. child: caches of threads that are gone are parked. */
-void fl_cache_fork_prepare(void);
-void fl_cache_fork_parent(void);
+/* In a child of fork: caches of threads that are gone are parked, but for those that were being changed. */
 void fl_cache_fork_child(void);
 
 #endif

@@ -139,5 +139,6 @@ void fl_decay_resume(void)
 
 void fl_decay_fork_child(void)
 {
+	fl_lock_init(&helper.lock, FL_RANK_DECAY);
 	helper.state = ABSENT;
 }

@@ -59,6 +59,21 @@ void fl_unit_set_free(struct fl_region *region, size_t unit, uint64_t free)
 	}
 }
 
+void fl_region_mend(struct fl_region *region)
+{
+	size_t nfree = 0, npresent = 0;
+
+	for (size_t unit = 0; unit * FL_UNIT_GRANULES < region->frontier; unit++) {
+		struct fl_unit *u = &region->units[unit];
+		u->longest = UINT8_MAX; /* none: everything is written again */
+		fl_unit_set_free(region, unit, u->free);
+		nfree += (size_t)__builtin_popcountll(u->free);
+		npresent += (size_t)__builtin_popcountll(u->present);
+	}
+	region->taken = (region->frontier - nfree) << FL_GRANULE_SHIFT;
+	region->present = npresent << FL_GRANULE_SHIFT;
+}
+
 /* Lowest place for n <= 64 granules in units with a run of at least 1 << k. SIZE_MAX: none. */
 static size_t find_in_units(const struct fl_region *region, size_t n, unsigned int k, size_t alignment, size_t nmisses)
 {
@@ -349,15 +364,15 @@ static struct fl_failure populate_missing(struct fl_region *region, size_t granu
 	return success;
 }
 
-/* A fault in a unit that was advised to be huge, and is mapped whole, brings in all of it. */
+/* Count and mark. A fault in a unit that was advised to be huge, and is mapped whole, brings in all of it. */
 static void mark_present(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		struct fl_unit *u = &region->units[unit];
 		bool huge = unit >= region->huge_from && !u->plain && (unit + 1) * FL_UNIT_GRANULES <= region->frontier;
-		uint64_t extra = huge ? ~mask & ~u->present : 0;
-		region->present += (size_t)__builtin_popcountll(extra) << FL_GRANULE_SHIFT;
-		__atomic_store_n(&u->present, u->present | mask | extra, __ATOMIC_RELAXED);
+		uint64_t new = (huge ? ~UINT64_C(0) : mask) & ~u->present;
+		region->present += (size_t)__builtin_popcountll(new) << FL_GRANULE_SHIFT;
+		__atomic_store_n(&u->present, u->present | new, __ATOMIC_RELAXED);
 	}
 }
 
@@ -377,10 +392,9 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 
 	failure = populate_missing(region, granule, granule + n);
 	fl_lock_take(&region->lock);
+	region->present -= charge;
 	if (failure.reason == FALLOW_REASON_NONE)
 		mark_present(region, granule, n);
-	else
-		region->present -= charge;
 	fl_lock_put(&region->lock);
 	return failure;
 }

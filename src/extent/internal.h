@@ -17,6 +17,9 @@
 /* Write a unit's free bits and keep its group's summaries true. */
 void fl_unit_set_free(struct fl_region *region, size_t unit, uint64_t free);
 
+/* Make anew what is derived from units' bits: summaries, taken, present. */
+void fl_region_mend(struct fl_region *region);
+
 /* Something became idle: see that a purge will come. True when one is due now. */
 bool fl_purge_schedule(struct fl_region *region, uint64_t now);
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "extent/decay.h"
+#include "extent/internal.h"
 #include "meta/claim.h"
 #include "meta/meta.h"
 #include "os/os.h"
@@ -227,22 +228,14 @@ void fl_region_set_limit(struct fl_region *region, size_t limit)
 	fl_lock_put(&region->lock);
 }
 
-void fl_region_fork_prepare(void)
+void fl_region_fork_child(void)
 {
-	fl_decay_pause();
-	for (struct fl_region *region = NULL; (region = fl_region_next(region)) != NULL;)
-		fl_lock_take(&region->populate_lock);
-	for (struct fl_region *region = NULL; (region = fl_region_next(region)) != NULL;)
-		fl_lock_take(&region->lock);
-	fl_lock_take(&registry.lock);
-}
-
-void fl_region_fork_done(void)
-{
-	fl_lock_put(&registry.lock);
+	fl_lock_init(&registry.lock, FL_RANK_REGISTRY);
 	for (struct fl_region *region = NULL; (region = fl_region_next(region)) != NULL;) {
-		fl_lock_put(&region->lock);
-		fl_lock_put(&region->populate_lock);
+		bool held = region->lock.word != 0;
+		fl_lock_init(&region->populate_lock, FL_RANK_POPULATE);
+		fl_lock_init(&region->lock, FL_RANK_REGION);
+		if (held)
+			fl_region_mend(region);
 	}
-	fl_decay_resume();
 }

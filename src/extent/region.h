@@ -108,9 +108,8 @@ int fl_region_grow_tables(struct fl_region *region, size_t ngranules);
 /* Bytes. A limit below what is present is kept to from now on. */
 void fl_region_set_limit(struct fl_region *region, size_t limit);
 
-/* For fork: hold every region's locks; put them back in parent and child. */
-void fl_region_fork_prepare(void);
-void fl_region_fork_done(void);
+/* In a child of fork: free the locks, and mend regions whose lock was held. */
+void fl_region_fork_child(void);
 
 static inline void *fl_granule_address(const struct fl_region *region, size_t granule)
 {

@@ -151,6 +151,12 @@ struct fl_failure fl_arena_take(struct fallow_arena *arena, struct fl_region *re
 {
 	struct fl_failure failure = take_from(arena, region, n, alignment, npopulate, extent, zero);
 
+	/* What limits address space, such as RLIMIT_AS, may leave room in the region that the other kind of extent is in. */
+	if (fl_unlikely(failure.reason != FALLOW_REASON_NONE) && arena->blocks != arena->region) {
+		struct fl_region *other = region == arena->region ? arena->blocks : arena->region;
+		if (take_from(arena, other, n, alignment, npopulate, extent, zero).reason == FALLOW_REASON_NONE)
+			return success;
+	}
 	if (fl_likely(failure.reason == FALLOW_REASON_NONE) || arena->spill_mode == FALLOW_SPILL_FAIL ||
 	    failure.reason == FALLOW_REASON_ARENA_LIMIT)
 		return failure;

@@ -14,7 +14,7 @@ const uint8_t fl_class_table[FL_TABLE_MOST / 16 + 1] = {
 	[49 ... 52] = 28, [53 ... 56] = 29, [57 ... 60] = 30, [61 ... 64] = 31,
 };
 
-#define CLASS(size, ngranules) { size, (ngranules) * FL_GRANULE / (size), ngranules }
+#define CLASS(size, ngranules) { size, ngranules }
 #define EIGHT(base, n)                                                                                                 \
 	CLASS((base) * 9 / 8, n), CLASS((base) * 10 / 8, n), CLASS((base) * 11 / 8, n), CLASS((base) * 12 / 8, n),     \
 		CLASS((base) * 13 / 8, n), CLASS((base) * 14 / 8, n), CLASS((base) * 15 / 8, n), CLASS((base) * 2, n)

@@ -16,8 +16,7 @@
 
 struct fl_class {
 	uint32_t size;      /* bytes of a slot */
-	uint16_t nslots;    /* of a slab */
-	uint16_t ngranules; /* of a slab */
+	uint32_t ngranules; /* of a slab */
 };
 
 extern const uint8_t fl_class_table[FL_TABLE_MOST / 16 + 1];

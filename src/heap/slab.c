@@ -7,27 +7,41 @@
 /* Slots are carved up to the next multiple of this, so that a small heap touches few pages. */
 #define CARVE_STEP (4 * FL_KIB)
 
-struct fl_slab *fl_slab_create(struct fl_cache *owner, struct fallow_arena *arena, unsigned int id, unsigned int class,
-			       struct fl_failure *failure)
+/* The class's number of granules; near the end of memory, where no such run is left, as few as one slot needs. */
+static struct fl_failure take(struct fallow_arena *arena, unsigned int class, struct fl_extent *extent)
 {
-	size_t n = fl_classes[class].ngranules;
-	struct fl_extent extent;
+	size_t least = (fl_classes[class].size + FL_GRANULE - 1) >> FL_GRANULE_SHIFT;
+	struct fl_failure failure = { FALLOW_REASON_NONE, 0 };
 	bool zero;
 
-	*failure = fl_arena_take(arena, arena->region, n, FL_GRANULE, 1, &extent, &zero);
+	for (size_t n = fl_classes[class].ngranules; n >= least; n--) {
+		failure = fl_arena_take(arena, arena->region, n, FL_GRANULE, 1, extent, &zero);
+		if (failure.reason == FALLOW_REASON_NONE)
+			break;
+	}
+	return failure;
+}
+
+struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsigned int class,
+			       struct fl_failure *failure)
+{
+	struct fl_extent extent;
+
+	*failure = take(arena, class, &extent);
 	if (failure->reason != FALLOW_REASON_NONE)
 		return NULL;
 	struct fl_slab *slab = fl_descriptor(extent.region, extent.granule);
 	*slab = (struct fl_slab){
+		.nslots = (uint16_t)((extent.n << FL_GRANULE_SHIFT) / fl_classes[class].size),
+		.ngranules = (uint8_t)extent.n,
 		.npopulated = 1,
 		.start = fl_granule_address(extent.region, extent.granule),
-		.owner = owner,
 		.region = extent.region,
 		.class = (uint8_t)class,
 		.state = FL_SLAB_FULL,
 		.countdown = 1,
 	};
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < extent.n; i++) {
 		extent.region->classes[extent.granule + i] = (uint8_t)class;
 		fl_map_set(extent.region, extent.granule + i, fl_map_word(id, slab));
 	}
@@ -37,9 +51,8 @@ struct fl_slab *fl_slab_create(struct fl_cache *owner, struct fallow_arena *aren
 
 void fl_slab_destroy(struct fl_slab *slab, struct fallow_arena *arena)
 {
-	const struct fl_class *class = &fl_classes[slab->class];
-	struct fl_extent extent = { slab->region, fl_descriptor_granule(slab->region, slab), class->ngranules };
-	size_t touched = (size_t)slab->ncarved * class->size;
+	struct fl_extent extent = { slab->region, fl_descriptor_granule(slab->region, slab), slab->ngranules };
+	size_t touched = (size_t)slab->ncarved * fl_classes[slab->class].size;
 
 	for (size_t i = 0; i < extent.n; i++)
 		fl_map_set(extent.region, extent.granule + i, 0);
@@ -58,18 +71,17 @@ static struct fl_failure populate(struct fl_slab *slab, size_t end)
 		size_t granule = fl_descriptor_granule(slab->region, slab) + slab->npopulated;
 		failure = fl_extent_populate(slab->region, granule, n - slab->npopulated, &zero);
 		if (failure.reason == FALLOW_REASON_NONE)
-			slab->npopulated = (uint16_t)n;
+			slab->npopulated = (uint8_t)n;
 	}
 	return failure;
 }
 
 struct fl_slot *fl_slab_carve(struct fl_slab *slab, struct fl_failure *failure)
 {
-	const struct fl_class *class = &fl_classes[slab->class];
-	size_t size = class->size;
+	size_t size = fl_classes[slab->class].size;
 	size_t offset = slab->ncarved * size;
 	size_t room = fl_align_up(offset + size, CARVE_STEP) - offset;
-	size_t n = fl_min(room / size, (size_t)class->nslots - slab->ncarved);
+	size_t n = fl_min(room / size, (size_t)slab->nslots - slab->ncarved);
 
 	*failure = populate(slab, offset + n * size);
 	if (failure->reason != FALLOW_REASON_NONE)

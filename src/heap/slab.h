@@ -31,12 +31,13 @@ struct fl_slot {
 struct fl_slab {
 	struct fl_slot *free;
 	uint32_t countdown;
+	uint16_t nslots;
 	uint16_t ncarved;     /* slots that have ever been handed out; those behind have not been touched */
-	uint16_t npopulated;  /* granules */
+	uint8_t ngranules;    /* the class's number, or fewer where there was no room for those */
+	uint8_t npopulated;   /* granules */
 	struct fl_slab *next; /* in the class's list while LISTED */
 	struct fl_slab *prev;
 	char *start;          /* of the first slot */
-	struct fl_cache *owner;
 	struct fl_region *region;
 	uint8_t class;
 	uint8_t state;        /* enum fl_slab_state */
@@ -45,7 +46,7 @@ struct fl_slab {
 _Static_assert(sizeof(struct fl_slab) <= FL_DESCRIPTOR_SIZE, "descriptors have fixed places");
 
 /* Take an extent for a slab of the class and map it to the cache's id. NULL with *failure filled in. No locks held. */
-struct fl_slab *fl_slab_create(struct fl_cache *owner, struct fallow_arena *arena, unsigned int id, unsigned int class,
+struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsigned int class,
 			       struct fl_failure *failure);
 
 /* Give the extent of an empty slab back. */
@@ -59,7 +60,7 @@ struct fl_slot *fl_slab_carve(struct fl_slab *slab, struct fl_failure *failure);
 
 static inline bool fl_slab_is_carved(const struct fl_slab *slab)
 {
-	return slab->ncarved == fl_classes[slab->class].nslots;
+	return slab->ncarved == slab->nslots;
 }
 
 #endif

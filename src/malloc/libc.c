@@ -94,9 +94,9 @@ EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
 	if (!fl_is_power_of_two(alignment) || alignment % sizeof(void *) != 0)
 		return EINVAL;
 	void *made = fl_heap_aligned_alloc(alignment, size);
-	errno = saved;
 	if (made == NULL)
 		return ENOMEM;
+	errno = saved;
 	*block = made;
 	return 0;
 }

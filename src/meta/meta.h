@@ -24,7 +24,7 @@ void fl_meta_unmap(void *address, size_t length);
 /* Bytes mapped for metadata. */
 size_t fl_meta_mapped(void);
 
-/* Guards this layer's state, claims included; held over fork. */
+/* Guards this layer's state, claims included. */
 extern struct fl_lock fl_meta_lock;
 
 #endif

@@ -20,6 +20,8 @@ void fl_lock_contended(struct fl_lock *lock)
 		__builtin_ia32_pause();
 #endif
 	}
+	if (fl_lock_stuck)
+		fl_lock_stuck();
 	while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE) != 0)
 		fl_os_futex_wait(&lock->word, 2);
 }
@@ -29,7 +31,7 @@ void fl_lock_wake(struct fl_lock *lock)
 	fl_os_futex_wake(&lock->word, 1);
 }
 
-__thread bool fl_lock_forking FL_PURE_TLS;
+void (*fl_lock_stuck)(void);
 
 #ifdef FALLOW_DEBUG
 

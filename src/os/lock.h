@@ -8,8 +8,8 @@
  * Locks are taken in the order of enum fl_lock_rank, lowest first; debug builds trap on any other. Trying may be done in
  * any order.
  *
- * A thread that holds all of them for a fork passes through any lock: handlers of the program that run meanwhile may
- * allocate and free.
+ * Nobody takes locks for a fork. A child puts back what it found held (fl_lock_init) and mends what its holder had begun;
+ * that is done by its atfork handler, or before, when a handler of the program's that runs earlier meets a held lock.
  */
 #ifndef FL_OS_LOCK_H
 #define FL_OS_LOCK_H
@@ -43,8 +43,8 @@ struct fl_lock {
 void fl_lock_contended(struct fl_lock *lock) FL_COLD;
 void fl_lock_wake(struct fl_lock *lock) FL_COLD;
 
-/* True between a fork's prepare and its end in the thread that forks. */
-extern __thread bool fl_lock_forking FL_PURE_TLS;
+/* Asked before a thread sleeps: mends a child of fork, if this is one that nobody has mended yet. */
+extern void (*fl_lock_stuck)(void);
 
 #ifdef FALLOW_DEBUG
 void fl_lock_rank_check(uint32_t rank);
@@ -75,8 +75,6 @@ static inline void fl_lock_take(struct fl_lock *lock)
 {
 	uint32_t unlocked = 0;
 
-	if (fl_unlikely(fl_lock_forking))
-		return;
 	fl_lock_rank_check(lock->rank);
 	fl_lock_rank_enter(lock->rank);
 	if (fl_unlikely(!__atomic_compare_exchange_n(&lock->word, &unlocked, 1, false, __ATOMIC_ACQUIRE,
@@ -88,8 +86,6 @@ static inline bool fl_lock_try(struct fl_lock *lock)
 {
 	uint32_t unlocked = 0;
 
-	if (fl_unlikely(fl_lock_forking))
-		return true;
 	if (!__atomic_compare_exchange_n(&lock->word, &unlocked, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return false;
 	fl_lock_rank_enter(lock->rank);
@@ -98,8 +94,6 @@ static inline bool fl_lock_try(struct fl_lock *lock)
 
 static inline void fl_lock_put(struct fl_lock *lock)
 {
-	if (fl_unlikely(fl_lock_forking))
-		return;
 	if (fl_unlikely(__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2))
 		fl_lock_wake(lock);
 	fl_lock_rank_leave(lock->rank);
