@@ -667,28 +667,39 @@ static bool flush_if_idle(struct fl_cache *cache)
 	return idle && flush_any(cache);
 }
 
-static bool flush_arena(struct fallow_arena *arena, bool *again)
+/* Returns when to look at the arena again, 0: none of its caches is in use. */
+static uint64_t flush_arena(struct fallow_arena *arena, uint64_t now)
 {
-	bool any = false;
+	bool any = false, again = false;
 
 	fl_lock_take(&arena->lock);
+	if (now < arena->look_at) {
+		fl_lock_put(&arena->lock);
+		return arena->look_at;
+	}
 	for (struct fl_cache *cache = arena->caches; cache; cache = cache->next) {
 		any |= flush_if_idle(cache);
-		*again |= cache->stir != 0;
+		again |= cache->stir != 0;
 	}
+	arena->look_at = again ? now + arena->region->decay / 2 + 1 : 0;
 	fl_lock_put(&arena->lock);
-	return any;
+	if (any)
+		fl_arena_purge(arena);
+	return arena->look_at;
 }
 
-bool fl_cache_flush_idle(void)
+uint64_t fl_cache_flush_idle(uint64_t now)
 {
-	bool again = false;
+	uint64_t next = 0;
 
 	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
-		if (arena->is_explicit && arena->region->decay != FL_DECAY_NEVER && flush_arena(arena, &again))
-			fl_arena_purge(arena);
+		if (!arena->is_explicit || arena->region->decay == FL_DECAY_NEVER)
+			continue;
+		uint64_t at = flush_arena(arena, now);
+		if (at != 0 && (next == 0 || at < next))
+			next = at;
 	}
-	return again;
+	return next;
 }
 
 static void forget(struct fl_cache *cache)

@@ -152,10 +152,10 @@ bool fl_cache_flush(struct fl_cache *cache);
 void fl_cache_trim(struct fallow_arena *arena);
 
 /*
- * The helper's look at explicit arenas: flush caches that nobody has used for a while, give back what that frees. True if
- * it should look again.
+ * The helper's look at explicit arenas: flush caches that nobody has used for half the decay time, and give back what that
+ * frees. Returns when to look again, 0: nothing is in use.
  */
-bool fl_cache_flush_idle(void);
+uint64_t fl_cache_flush_idle(uint64_t now);
 
 /* Forget every block of the arena: no thread may be using it. */
 void fl_cache_reset_all(struct fallow_arena *arena);

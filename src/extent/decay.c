@@ -12,9 +12,6 @@
 #include "extent/extent.h"
 #include "os/os.h"
 
-/* Between looks while caches of explicit arenas are in use. */
-#define LOOK_MS 100
-
 #define STACK_SIZE (128 * FL_KIB)
 #define DESERVES (64 * FL_MIB >> FL_GRANULE_SHIFT)
 #define DESERVES_THREADED (8 * FL_MIB >> FL_GRANULE_SHIFT)
@@ -59,10 +56,10 @@ static void *run(void *unused)
 	for (;;) {
 		uint32_t wakeups = __atomic_load_n(&helper.wakeups, __ATOMIC_ACQUIRE);
 		fl_decay_hook *hook = __atomic_load_n(&helper.hook, __ATOMIC_ACQUIRE);
-		bool again = hook && hook();
+		uint64_t look = hook ? hook(fl_os_clock_ms()) : 0;
 		uint64_t next = purge_due(), now = fl_os_clock_ms();
-		if (again)
-			next = next == 0 ? now + LOOK_MS : fl_min(next, now + LOOK_MS);
+		if (look != 0 && (next == 0 || look < next))
+			next = look;
 		if (next == 0)
 			fl_os_futex_wait(&helper.wakeups, wakeups);
 		else if (next > now)

@@ -13,10 +13,10 @@
 #include "extent/region.h"
 
 /*
- * What else the helper does each time it looks, before it purges: true when it should look again soon. Set before the
- * helper starts; the same function always.
+ * What else the helper does each time it looks, before it purges. Returns when it should look again, in milliseconds as
+ * fl_os_clock_ms() has them; 0: not on its account. Set before the helper starts; the same function always.
  */
-typedef bool fl_decay_hook(void);
+typedef uint64_t fl_decay_hook(uint64_t now);
 void fl_decay_set_hook(fl_decay_hook *hook);
 
 /* Start the helper if it does not run. Without any lock held. That it could not be started is no error. */

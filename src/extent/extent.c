@@ -14,8 +14,12 @@
 #include "os/kernel.h"
 #include "os/os.h"
 
-/* The frontier moves in steps of a quarter of itself between these, so that neighbours merge into few mappings. */
+/*
+ * The frontier moves in steps of a quarter of itself between these, so that neighbours merge into few mappings. Mappings
+ * of huge pages never merge: they begin with more pages.
+ */
 #define STEP_LEAST (FL_MIB >> FL_GRANULE_SHIFT)
+#define STEP_LEAST_PAGES 16
 #define STEP_MOST (256 * FL_MIB >> FL_GRANULE_SHIFT)
 
 /* When somebody else's mapping is in the way, the frontier jumps over this much, so often at most. */
@@ -140,6 +144,8 @@ static size_t find(const struct fl_region *region, size_t n, size_t alignment)
 	size_t granule = find_in_units(region, n, low, alignment, low == high ? SIZE_MAX : NMISSES);
 	if (granule == SIZE_MAX && low != high)
 		granule = find_in_units(region, n, high, alignment, SIZE_MAX);
+	if (granule == SIZE_MAX && low != high)
+		granule = find_in_units(region, n, low, alignment, SIZE_MAX);
 	return granule;
 }
 
@@ -234,7 +240,8 @@ static struct fl_failure grow(struct fl_region *region, size_t n, size_t alignme
 	struct fl_failure failure = { FALLOW_REASON_ADDRESS_SPACE, 0 };
 
 	for (int i = 0; i < NHOLES; i++) {
-		size_t step = fl_min(fl_max(region->frontier / 4, STEP_LEAST), STEP_MOST);
+		size_t least = region->page_granules == 1 ? STEP_LEAST : STEP_LEAST_PAGES * region->page_granules;
+		size_t step = fl_max(fl_min(region->frontier / 4, STEP_MOST), least);
 		size_t needed = place(region, region->frontier - free_tail(region), n, alignment) + n;
 		needed = fl_align_up(needed, region->page_granules);
 		if (needed > region->nreserved)

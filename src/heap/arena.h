@@ -74,6 +74,7 @@ struct fallow_arena {
 	struct fl_cache *caches;    /* all, by next */
 	struct fl_cache *parked;    /* those without a thread, by next_parked */
 	size_t nparked;
+	uint64_t look_at;           /* when the helper looks at the caches next, milliseconds; 0: as soon as it can */
 	struct fl_cache *shared;    /* for threads without one, used under shared_lock */
 	struct fl_lock shared_lock;
 };
