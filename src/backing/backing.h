@@ -58,8 +58,9 @@ void fl_backing_destroy(struct fl_backing *backing);
  */
 struct fl_failure fl_backing_activate(struct fl_backing *backing, void *address, size_t length, uint64_t offset);
 
-/* Bring in a range of which no page is present, as the populate mode says. */
-struct fl_failure fl_backing_populate(const struct fl_backing *backing, void *address, size_t length, uint64_t offset);
+/* Bring in a range of which no page is present, as mode, which is not AUTO, says. */
+struct fl_failure fl_backing_populate(const struct fl_backing *backing, enum fallow_populate mode, void *address,
+				      size_t length, uint64_t offset);
 
 /* Give the range's memory back; it then reads as zero. 0 or -errno, with an unknown part given back. */
 int fl_backing_discard(const struct fl_backing *backing, void *address, size_t length, uint64_t offset);

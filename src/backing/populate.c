@@ -60,14 +60,15 @@ static int allocate(const struct fl_backing *b, uint64_t offset, size_t length)
 	return result;
 }
 
-static int populate(const struct fl_backing *b, char *address, size_t length, uint64_t offset)
+static int populate(const struct fl_backing *b, enum fallow_populate mode, char *address, size_t length,
+		    uint64_t offset)
 {
-	if (b->populate == FALLOW_POPULATE_ALLOCATE) {
+	if (mode == FALLOW_POPULATE_ALLOCATE) {
 		int result = allocate(b, offset, length);
 		if (result != -EOPNOTSUPP)
 			return result;
 	}
-	int advice = b->populate == FALLOW_POPULATE_READ ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
+	int advice = mode == FALLOW_POPULATE_READ ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
 	size_t chunk = fl_max(CHUNK, b->page_size);
 	for (size_t done = 0; done < length; done += chunk) {
 		int result = populate_chunk(b, address + done, fl_min(chunk, length - done), advice);
@@ -77,11 +78,12 @@ static int populate(const struct fl_backing *b, char *address, size_t length, ui
 	return 0;
 }
 
-struct fl_failure fl_backing_populate(const struct fl_backing *b, void *address, size_t length, uint64_t offset)
+struct fl_failure fl_backing_populate(const struct fl_backing *b, enum fallow_populate mode, void *address,
+				      size_t length, uint64_t offset)
 {
-	if (b->populate == FALLOW_POPULATE_NONE)
+	if (mode == FALLOW_POPULATE_NONE)
 		return (struct fl_failure){ FALLOW_REASON_NONE, 0 };
-	int result = populate(b, address, length, offset);
+	int result = populate(b, mode, address, length, offset);
 	if (result == 0)
 		return (struct fl_failure){ FALLOW_REASON_NONE, 0 };
 	struct fl_failure failure = fl_backing_diagnose(b, result, false);

@@ -102,7 +102,7 @@ static void destroy_slab(struct fl_cache *cache, struct fl_slab *slab)
 static bool is_spare(const struct fl_bin *bin, const struct fl_slab *slab)
 {
 	return bin->first == slab && bin->last == slab && slab->ngranules == 1 &&
-	       slab->region->decay != 0;
+	       slab->region->decay != 0 && slab->region->page_granules == 1;
 }
 
 static void return_slots(struct fl_cache *cache, unsigned int class);

@@ -13,11 +13,7 @@
 #include "os/os.h"
 
 #define STACK_SIZE (128 * FL_KIB)
-#define DESERVES (64 * FL_MIB >> FL_GRANULE_SHIFT)
-#define DESERVES_THREADED (8 * FL_MIB >> FL_GRANULE_SHIFT)
-
-/* libc's word on whether there were ever several threads; older ones do not say. */
-extern char __libc_single_threaded __attribute__((weak));
+#define DESERVES (4 * FL_MIB >> FL_GRANULE_SHIFT)
 
 enum state {
 	ABSENT,
@@ -108,11 +104,10 @@ void fl_decay_consider(const struct fl_region *one, const struct fl_region *othe
 	size_t frontier = __atomic_load_n(&one->frontier, __ATOMIC_RELAXED) +
 			  __atomic_load_n(&other->frontier, __ATOMIC_RELAXED);
 
-	if (fl_likely(frontier < DESERVES_THREADED && one->page_granules == 1) || __atomic_load_n(&helper.state, __ATOMIC_RELAXED) != ABSENT)
-		return;
-	bool threaded = &__libc_single_threaded != NULL && !__libc_single_threaded;
 	/* Huge pages are others' to wait for: they are given back however few there are. */
-	if (one->decay != FL_DECAY_NEVER && (threaded || one->page_granules > 1 || frontier >= DESERVES))
+	if (fl_likely(frontier < DESERVES && one->page_granules == 1) || __atomic_load_n(&helper.state, __ATOMIC_RELAXED) != ABSENT)
+		return;
+	if (one->decay != FL_DECAY_NEVER)
 		fl_decay_start();
 }
 

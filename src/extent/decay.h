@@ -3,9 +3,9 @@
  * The helper: a thread that purges regions when their idle memory has decayed while the program does nothing.
  *
  * Regions purge themselves whenever extents are put. Only a program that falls idle needs the helper, so it is started
- * no sooner than there is something worth waiting for: for an explicit arena with a decay time, or when the process heap
- * has reached 64 MiB (8 MiB in a program that has threads anyway). It is never started while freeing, which libc does
- * under locks of its own that pthread_create() needs. All signals are blocked in it.
+ * no sooner than there is something worth waiting for: for an explicit arena, or when the process heap has reached 4 MiB,
+ * or is on huge pages. It is never started while freeing, which libc does under locks of its own that pthread_create()
+ * needs. All signals are blocked in it.
  */
 #ifndef FL_EXTENT_DECAY_H
 #define FL_EXTENT_DECAY_H

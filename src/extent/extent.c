@@ -356,11 +356,9 @@ static struct fl_failure populate_missing(struct fl_region *region, size_t granu
 {
 	size_t start = granule;
 
-	if (region->backing.populate == FALLOW_POPULATE_NONE)
-		return success;
 	for (size_t n; (n = next_missing(region, &granule, end)) != 0; granule += n) {
 		struct fl_failure failure =
-			fl_backing_populate(&region->backing, fl_granule_address(region, granule), n << FL_GRANULE_SHIFT,
+			fl_backing_populate(&region->backing, region->backing.populate, fl_granule_address(region, granule), n << FL_GRANULE_SHIFT,
 					    (uint64_t)granule << FL_GRANULE_SHIFT);
 		if (failure.reason != FALLOW_REASON_NONE) {
 			discard_missing(region, start, granule);
@@ -383,9 +381,19 @@ static void mark_present(struct fl_region *region, size_t granule, size_t n)
 	}
 }
 
-/* One try: charge the limit, populate, and take the charge back on failure. */
-static struct fl_failure populate(struct fl_region *region, size_t granule, size_t n, bool *zero)
+/* What is marked present was perhaps never touched, where pages come with faults. */
+static struct fl_failure populate_all(struct fl_region *region, size_t granule, size_t n)
 {
+	return fl_backing_populate(&region->backing, FALLOW_POPULATE_WRITE, fl_granule_address(region, granule),
+				   n << FL_GRANULE_SHIFT, (uint64_t)granule << FL_GRANULE_SHIFT);
+}
+
+/* One try: charge the limit, populate, and take the charge back on failure. */
+static struct fl_failure populate(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero)
+{
+	bool faults = region->backing.populate == FALLOW_POPULATE_NONE;
+	bool all = faults && written && (region->backing.huge || region->backing.fd >= 0);
+
 	fl_lock_take(&region->lock);
 	struct fl_failure failure = open_units(region, granule, n);
 	size_t charge = missing(region, granule, n, zero);
@@ -394,10 +402,13 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	if (failure.reason == FALLOW_REASON_NONE)
 		region->present += charge;
 	fl_lock_put(&region->lock);
-	if (failure.reason != FALLOW_REASON_NONE || charge == 0)
+	if (failure.reason != FALLOW_REASON_NONE || (charge == 0 && !all))
 		return failure;
 
-	failure = populate_missing(region, granule, granule + n);
+	if (all)
+		failure = populate_all(region, granule, n);
+	else if (!faults)
+		failure = populate_missing(region, granule, granule + n);
 	fl_lock_take(&region->lock);
 	region->present -= charge;
 	if (failure.reason == FALLOW_REASON_NONE)
@@ -406,24 +417,24 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	return failure;
 }
 
-struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, bool *zero)
+struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero)
 {
 	size_t page = region->page_granules;
 	bool whole_page;
 
 	if (page == 1) {
-		struct fl_failure failure = populate(region, granule, n, zero);
+		struct fl_failure failure = populate(region, granule, n, written, zero);
 		if (failure.reason != FALLOW_REASON_NONE && fl_extent_purge(region, FL_PURGE_ALL) != 0)
-			failure = populate(region, granule, n, zero);
+			failure = populate(region, granule, n, written, zero);
 		return failure;
 	}
 
 	/* Several extents share a page: only one thread at a time may find it missing. */
 	size_t from = fl_align_down(granule, page), to = fl_align_up(granule + n, page);
 	fl_lock_take(&region->populate_lock);
-	struct fl_failure failure = populate(region, from, to - from, &whole_page);
+	struct fl_failure failure = populate(region, from, to - from, written, &whole_page);
 	if (failure.reason != FALLOW_REASON_NONE && fl_extent_purge(region, FL_PURGE_ALL) != 0)
-		failure = populate(region, from, to - from, &whole_page);
+		failure = populate(region, from, to - from, written, &whole_page);
 	fl_lock_put(&region->populate_lock);
 	fl_lock_take(&region->lock);
 	missing(region, granule, n, zero);

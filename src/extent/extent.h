@@ -18,11 +18,12 @@
 struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alignment, size_t *granule);
 
 /*
- * Make the memory of taken granules exist as the region's populate mode says, whole pages of the backing at a time. On
- * success *zero tells whether all of it reads as zero. On failure nothing was populated; the granules stay taken.
+ * Make the memory of taken granules exist as the region's populate mode says, whole pages of the backing at a time; with
+ * written, for what the allocator itself will write, on a finite backing whatever the mode. On success *zero tells whether
+ * all of it reads as zero. On failure nothing was populated; the granules stay taken.
  * Idle memory of the region is given back first where a limit or the backing says no.
  */
-struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, bool *zero);
+struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero);
 
 /* Give granules back, of which the first ntouched may have been written. Purges what has decayed. */
 void fl_extent_put(struct fl_region *region, size_t granule, size_t n, size_t ntouched);

@@ -15,7 +15,7 @@ static struct fl_failure take(struct fallow_arena *arena, unsigned int class, st
 	bool zero;
 
 	for (size_t n = fl_classes[class].ngranules; n >= least; n--) {
-		failure = fl_arena_take(arena, arena->region, n, FL_GRANULE, 1, extent, &zero);
+		failure = fl_arena_take(arena, arena->region, n, FL_GRANULE, 1, true, extent, &zero);
 		if (failure.reason == FALLOW_REASON_NONE)
 			break;
 	}
@@ -69,7 +69,7 @@ static struct fl_failure populate(struct fl_slab *slab, size_t end)
 
 	if (n > slab->npopulated) {
 		size_t granule = fl_descriptor_granule(slab->region, slab) + slab->npopulated;
-		failure = fl_extent_populate(slab->region, granule, n - slab->npopulated, &zero);
+		failure = fl_extent_populate(slab->region, granule, n - slab->npopulated, true, &zero);
 		if (failure.reason == FALLOW_REASON_NONE)
 			slab->npopulated = (uint8_t)n;
 	}

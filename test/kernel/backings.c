@@ -136,7 +136,7 @@ const struct backing endless_backings[NENDLESS] = {
 		.name = "ordinary memory",
 		.backing = FALLOW_BACKING_ANON,
 		.there = backing_resident,
-		.slack = 256 << 10,
+		.slack = 512 << 10, /* pages of libraries that the helper is the first to run come 16 at a time */
 	},
 	{
 		.name = "memfd",
