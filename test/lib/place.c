@@ -344,8 +344,12 @@ static void set_child(struct setup *setup)
 
 static _Noreturn void be_child(struct setup *setup, pid_t parent, place_fn *fn, void *argument)
 {
+	/* For which cmocka has handlers that would go on with the parent's tests. */
+	static const int fatal[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS };
 	static const struct rlimit no_core;
 
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		signal(fatal[i], SIG_DFL);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
