@@ -15,7 +15,7 @@
 
 #define DECAY_MS 500
 /* For a busy machine: how much later than the decay time memory may go. */
-#define LATE_MS 1500
+#define LATE_MS 1000
 
 #define NBLOCKS 180
 /* What the blocks take of a backing, at least. */
