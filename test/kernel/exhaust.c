@@ -43,10 +43,13 @@ static void fill(const struct exhaust_case *this, const struct heap *heap, struc
 		 const char *when)
 {
 	const struct backing *backing = this->backing;
+	const long long before = hoard_private();
 	char what[128];
 
 	snprintf(what, sizeof(what), "%s, %s, %s", backing->name, this->sizes->name, when);
 	hoard_fill(hoard, heap, this->sizes, backing->reason, 2 * there);
+	if (backing->others_take) /* what we have had, and what we could have: not what others have had */
+		there = hoard_private() - before + backing->there(backing);
 	hoard_check(hoard, heap);
 	if (backing->others_take && hoard->nbytes * 100 < there * 95)
 		end_short(what, hoard->nbytes, there);

@@ -140,6 +140,11 @@ long long hoard_mappable(void)
 	return (long long)(npieces * PIECE);
 }
 
+long long hoard_private(void)
+{
+	return test_machine_field("/proc/self/status", "VmData:") * 1024LL;
+}
+
 long long hoard_committable(void)
 {
 	static const char policy[] = "/proc/sys/vm/overcommit_memory";
@@ -155,5 +160,5 @@ long long hoard_committable(void)
 	/* A 32nd part of what the process is when it has all, but no more than this. */
 	if (kept_kb > (free_kb + test_machine_field("/proc/self/status", "VmSize:")) / 32)
 		kept_kb = (free_kb + test_machine_field("/proc/self/status", "VmSize:")) / 32;
-	return (free_kb - kept_kb) * 1024;
+	return free_kb > kept_kb ? (free_kb - kept_kb) * 1024 : 0;
 }

@@ -67,4 +67,7 @@ long long hoard_mappable(void);
  */
 long long hoard_committable(void);
 
+/* Bytes of private writable memory that this process has mapped: nearly all that it has committed itself. */
+long long hoard_private(void);
+
 #endif
