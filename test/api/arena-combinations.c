@@ -113,7 +113,9 @@ static void try(const struct source *source, struct fallow_arena_options *option
 		close(options->fd);
 	if (error == 0) {
 		must(arena != NULL);
-		use(arena, options);
+		/* Where nothing is there, pages that come with faults end in SIGBUS, as the header says. */
+		if (!is_empty(options) || options->populate != FALLOW_POPULATE_NONE)
+			use(arena, options);
 		fallow_arena_destroy(arena);
 		++*nworked;
 	} else {

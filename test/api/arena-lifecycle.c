@@ -62,7 +62,7 @@ static struct fallow_arena_stat stat_of(struct fallow_arena *arena)
 	return stat;
 }
 
-/* About 15 MiB in blocks from 16 bytes to 1 MiB. */
+/* About 8.5 MiB in blocks from 16 bytes to 1 MiB. */
 static void take(struct fallow_arena *arena, unsigned char **blocks)
 {
 	for (unsigned int i = 0; i < NBLOCKS; i++) {

@@ -145,7 +145,8 @@ static void failures_are_kept_by_thread(void **state)
 	assert_int_equal(failure.reason, FALLOW_REASON_TOO_LARGE);
 	assert_true(failure.requested == too_large);
 	assert_int_equal(failure.error, 0);
-	assert_true(failure.time_ms >= began && failure.time_ms <= began + 60000);
+	/* The clock may be one that moves in ticks. */
+	assert_true(failure.time_ms + 20 >= began && failure.time_ms <= began + 60000);
 	/* What succeeds does not hide what failed. */
 	assert_non_null(fallow_arena_malloc(arena, 100));
 	assert_int_equal(fallow_last_failure(&failure), 0);

@@ -42,6 +42,12 @@ long long backing_mappable(const struct backing *backing)
 	return hoard_mappable();
 }
 
+long long backing_committable(const struct backing *backing)
+{
+	(void)backing;
+	return hoard_committable();
+}
+
 long long backing_resident(const struct backing *backing)
 {
 	(void)backing;
@@ -136,7 +142,7 @@ const struct backing endless_backings[NENDLESS] = {
 		.name = "ordinary memory",
 		.backing = FALLOW_BACKING_ANON,
 		.there = backing_resident,
-		.slack = 512 << 10, /* pages of libraries that the helper is the first to run come 16 at a time */
+		.slack = MiB, /* the library's own */
 	},
 	{
 		.name = "memfd",

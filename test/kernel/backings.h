@@ -31,6 +31,7 @@ long long backing_pool(const struct backing *backing);       /* free huge pages 
 long long backing_filesystem(const struct backing *backing); /* free blocks of the filesystem at directory */
 long long backing_limit(const struct backing *backing);      /* the arena's limit */
 long long backing_mappable(const struct backing *backing);   /* private memory that mmap gives */
+long long backing_committable(const struct backing *backing); /* what may still be committed */
 long long backing_resident(const struct backing *backing);   /* less than nothing: what this process has */
 long long backing_memfds(const struct backing *backing);     /* less than nothing: what its memfds have */
 

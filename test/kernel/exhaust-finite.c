@@ -9,5 +9,5 @@
 
 int main(void)
 {
-	return exhaust_main(finite_backings, NFINITE);
+	return exhaust_main(finite_backings, NFINITE, HOARD_NSIZES);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Proves the same of a pool of one page of 1 GiB as exhaust-finite does of one of four pages of 2 MiB.
+ * Proves the same of a pool of one page of 1 GiB as exhaust-finite does of one of four pages of 2 MiB. With
+ * few sizes: zeroing such a page may take seconds.
  */
 #include "test/kernel/exhaust.h"
 
@@ -23,5 +24,5 @@ static const struct backing limited[] = {
 
 int main(void)
 {
-	return exhaust_main(limited, 1);
+	return exhaust_main(limited, 1, 2);
 }

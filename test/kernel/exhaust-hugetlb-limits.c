@@ -34,5 +34,5 @@ static const struct backing limited[] = {
 
 int main(void)
 {
-	return exhaust_main(limited, sizeof(limited) / sizeof(limited[0]));
+	return exhaust_main(limited, sizeof(limited) / sizeof(limited[0]), HOARD_NSIZES);
 }

@@ -9,7 +9,7 @@
 
 #include "test/kernel/backings.h"
 
-/* Run it on every backing with every size of block; main's exit status. */
-int exhaust_main(const struct backing *bounded, size_t nbounded);
+/* Run it on every backing with the last nsizes of hoard_sizes; main's exit status. */
+int exhaust_main(const struct backing *bounded, size_t nbounded, size_t nsizes);
 
 #endif

@@ -5,8 +5,10 @@
 #include "test/kernel/hoard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "test/lib/place.h"
 #include "test/lib/test.h"
@@ -136,4 +138,27 @@ long long hoard_mappable(void)
 	for (size_t i = 0; i < npieces; i++)
 		munmap(pieces[i], PIECE);
 	return (long long)(npieces * PIECE);
+}
+
+long long hoard_private(void)
+{
+	return test_machine_field("/proc/self/status", "VmData:") * 1024LL;
+}
+
+long long hoard_committable(void)
+{
+	static const char policy[] = "/proc/sys/vm/overcommit_memory";
+	long long free_kb, kept_kb = test_machine_number("/proc/sys/vm/user_reserve_kbytes");
+	int fd = open(policy, O_WRONLY | O_CLOEXEC);
+
+	/* Setting it, though to what it is, has every processor hand in its count. */
+	must(fd >= 0 && write(fd, "2", 1) == 1);
+	close(fd);
+	free_kb = test_machine_field("/proc/meminfo", "CommitLimit:") -
+		  test_machine_field("/proc/meminfo", "Committed_AS:") -
+		  test_machine_number("/proc/sys/vm/admin_reserve_kbytes");
+	/* A 32nd part of what the process is when it has all, but no more than this. */
+	if (kept_kb > (free_kb + test_machine_field("/proc/self/status", "VmSize:")) / 32)
+		kept_kb = (free_kb + test_machine_field("/proc/self/status", "VmSize:")) / 32;
+	return free_kb > kept_kb ? (free_kb - kept_kb) * 1024 : 0;
 }

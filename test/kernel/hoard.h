@@ -59,4 +59,15 @@ void hoard_must_be_most_of(const struct hoard *hoard, long long there, const cha
 /* Bytes of private memory that mmap still gives, in pieces of 64 KiB; all given back again. */
 long long hoard_mappable(void);
 
+/*
+ * Bytes that this process, without CAP_SYS_ADMIN, may still commit under overcommit_memory=2: the limit without what is
+ * committed, what is kept for the administrator, and what is kept of each process (a part of its size). Reckoned and
+ * not tried out, for the kernel keeps its count by processor and is wrong by up to 0.4 % of the machine's memory after
+ * each try; what it keeps is made exact by this call.
+ */
+long long hoard_committable(void);
+
+/* Bytes of private writable memory that this process has mapped: nearly all that it has committed itself. */
+long long hoard_private(void);
+
 #endif

@@ -17,7 +17,7 @@
 
 struct mapping {
 	uintptr_t start, end;
-	const char *object; /* device, inode and path */
+	const char *object; /* the path; each mapping of anonymous huge pages has an inode of its own */
 	size_t length;      /* of that text */
 };
 
@@ -29,8 +29,9 @@ static const char *parse(const char *line, struct mapping *mapping)
 
 	mapping->start = strtoul(line, &at, 16);
 	mapping->end = strtoul(at + 1, &at, 16);
-	at = strchr(at + 1, ' ');                       /* after the permissions */
-	mapping->object = strchr(at + 1, ' ') + 1;      /* after the offset */
+	for (int field = 0; field < 4; field++) /* permissions, offset, device, inode */
+		at = strchr(at + 1, ' ');
+	mapping->object = at + strspn(at, " ");
 	mapping->length = (size_t)(end - mapping->object);
 	return end + 1;
 }

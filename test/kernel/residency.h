@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of the mappings of one object (file, memfd, huge pages) that lie side by side around an address. */
+/* Of the mappings of one path (file, memfd, huge pages) that lie side by side around an address. */
 struct residency {
 	uintptr_t start;
 	size_t npages;        /* of 4 KiB, also where the mapping's pages are larger */

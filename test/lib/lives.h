@@ -24,7 +24,7 @@ static inline int lives_status(const struct place *place, place_fn *fn, void *ar
 		fail_msg("the child was killed by SIG%s", sigabbrev_np(result.value));
 		break;
 	case PLACE_HUNG:
-		fail_msg("the child did not end within %d s", PLACE_SECONDS);
+		fail_msg("the child did not end in time");
 		break;
 	case PLACE_LACKS:
 		printf("skipped: %s\n", result.reason);

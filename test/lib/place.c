@@ -344,8 +344,12 @@ static void set_child(struct setup *setup)
 
 static _Noreturn void be_child(struct setup *setup, pid_t parent, place_fn *fn, void *argument)
 {
+	/* For which cmocka has handlers that would go on with the parent's tests. */
+	static const int fatal[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS };
 	static const struct rlimit no_core;
 
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		signal(fatal[i], SIG_DFL);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -360,14 +364,21 @@ static _Noreturn void be_child(struct setup *setup, pid_t parent, place_fn *fn, 
 	_exit(0);
 }
 
-static void wait_for(pid_t pid, struct place_result *result)
+static int seconds_for(const struct place *place)
+{
+	if (place->seconds != 0)
+		return place->seconds;
+	return place->commit != 0 || place->map_count != 0 ? PLACE_SECONDS_FELT : PLACE_SECONDS;
+}
+
+static void wait_for(pid_t pid, int seconds, struct place_result *result)
 {
 	int pidfd = pidfd_open(pid, 0), status = 0;
 	struct pollfd polled = { .fd = pidfd, .events = POLLIN };
 	int ready;
 
 	do
-		ready = poll(&polled, 1, PLACE_SECONDS * 1000);
+		ready = poll(&polled, 1, seconds * 1000);
 	while (ready < 0 && errno == EINTR);
 	kill(-pid, SIGKILL); /* the child itself when its time is over, and whatever it has left behind */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -394,7 +405,7 @@ static void start_and_wait(struct setup *setup, place_fn *fn, void *argument, st
 		test_hard_error("cannot fork");
 	if (pid == 0)
 		be_child(setup, parent, fn, argument);
-	wait_for(pid, result);
+	wait_for(pid, seconds_for(setup->place), result);
 	if (!setup->lacking && !setup->standing)
 		test_hard_error("a child ended before its place stood");
 }

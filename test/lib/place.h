@@ -6,6 +6,9 @@
  * sysctls, cgroups) is changed with the machine lock held and put back before place_run() returns, or by the guardian
  * (machine.h) when the test is killed. What is a process's (mounts, rlimits, membership of a cgroup) is set in a child
  * of its own and ends with it. The child does not outlive its parent and is not waited for longer than PLACE_SECONDS.
+ *
+ * Two places are felt by others on the machine while they last: under overcommit_memory=2 nobody can map far more than
+ * there is (sanitizers do), and max_map_count is everybody's. Keep such children short.
  */
 #ifndef TEST_LIB_PLACE_H
 #define TEST_LIB_PLACE_H
@@ -16,6 +19,7 @@
 #include "test/lib/machine.h"
 
 #define PLACE_SECONDS 120
+#define PLACE_SECONDS_FELT 20
 
 /* Where a place's filesystems are mounted, seen by its child only. */
 #define PLACE_DIRECTORY "/run/lock/fallow-place"
@@ -45,13 +49,14 @@ struct place {
 	 */
 	size_t commit;
 	long map_count;        /* vm.max_map_count */
+	int seconds;           /* how long the child may run; 0: PLACE_SECONDS, less where others feel the place */
 };
 
 /* What became of a child; the machine is as it was before. */
 enum place_end {
 	PLACE_EXITED, /* value: exit status */
 	PLACE_KILLED, /* value: signal */
-	PLACE_HUNG,   /* killed after PLACE_SECONDS */
+	PLACE_HUNG,   /* killed when its seconds were over */
 	PLACE_LACKS,  /* not started: this machine cannot be such a place; reason says why */
 };
 
