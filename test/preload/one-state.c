@@ -61,8 +61,9 @@ static void failures_set_errno(void)
 	CHECK(fallow_malloc(too_large) == NULL && errno == ENOMEM);
 	errno = 0;
 	CHECK(fallow_calloc(too_large, 2) == NULL && errno == ENOMEM);
+	volatile size_t no_power_of_two = 48;
 	errno = 0;
-	CHECK(fallow_aligned_alloc(48, 64) == NULL && errno == EINVAL);
+	CHECK(fallow_aligned_alloc(no_power_of_two, 64) == NULL && errno == EINVAL);
 	errno = 1789;
 	fallow_free(malloc(10));
 	fallow_free(NULL);
