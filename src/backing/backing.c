@@ -119,6 +119,8 @@ static int create_file(struct fl_backing *b)
 		return -EINVAL;
 	b->page_size = page_size;
 	b->file_length = (uint64_t)file.st_size;
+	/* An arena begins behind what a file holds already, if that is to stay. */
+	b->own_from = fl_align_up(b->file_length, page_size);
 	return 0;
 }
 

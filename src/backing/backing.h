@@ -26,6 +26,7 @@ struct fl_backing {
 	int node;                      /* NUMA node, -1: any */
 	size_t page_size;              /* bytes */
 	uint64_t file_length;          /* bytes the file has; grown by activate */
+	uint64_t own_from;             /* bytes: what lies before was in the file when it was given to us */
 	char name[FL_NAME_LENGTH];     /* for mappings and memfds */
 };
 

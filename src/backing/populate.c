@@ -113,7 +113,11 @@ int fl_backing_discard(const struct fl_backing *b, void *address, size_t length,
 {
 	if (b->fd < 0)
 		return advise(address, length, b->shared ? MADV_REMOVE : MADV_DONTNEED);
-	/* A private mapping of a file holds copies of its own beside the file's pages. */
-	int result = b->shared ? 0 : advise(address, length, MADV_DONTNEED);
-	return result != 0 ? result : punch_hole(b->fd, offset, length);
+	if (b->shared)
+		return punch_hole(b->fd, offset, length);
+	/* A private mapping has copies of its own beside the file's pages; what lies in a user's file from before stays. */
+	int result = advise(address, length, MADV_DONTNEED);
+	if (result == 0 && offset >= b->own_from)
+		result = punch_hole(b->fd, offset, length);
+	return result;
 }

@@ -266,6 +266,7 @@ static bool adopt(struct fl_cache *cache, unsigned int class)
 		return false;
 	struct fl_cache *parked = arena->parked;
 	for (int i = 0; parked && slab == NULL && i < ADOPT_TRIES; parked = parked->next_parked, i++) {
+		begin(parked);
 		empty_inbox(parked);
 		slab = parked->bins[class].first;
 		if (slab) {
@@ -276,6 +277,7 @@ static bool adopt(struct fl_cache *cache, unsigned int class)
 			for (size_t g = 0; g < slab->ngranules; g++)
 				fl_map_set(slab->region, granule + g, fl_map_word(fl_cache_id(cache), slab));
 		}
+		end(parked);
 	}
 	fl_lock_put(&arena->lock);
 	if (slab == NULL)
@@ -547,9 +549,13 @@ void fl_cache_free_slow(struct fl_cache *cache, void *block)
 		misuse(block, "double free");
 	slot->slab = slab;
 	if (own) {
+		if (owner != cache)
+			enter(owner);
 		begin(owner);
 		free_own(owner, slab, slot);
 		end(owner);
+		if (owner != cache)
+			leave(owner);
 		return;
 	}
 	if (cache->arena == owner->arena)
@@ -692,6 +698,7 @@ uint64_t fl_cache_flush_idle(uint64_t now)
 {
 	uint64_t next = 0;
 
+	/* Called with the helper's lock, which whoever destroys an arena takes first. */
 	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
 		if (!arena->is_explicit || arena->region->decay == FL_DECAY_NEVER)
 			continue;
@@ -711,13 +718,22 @@ static void forget(struct fl_cache *cache)
 	cache->inbox = NULL;
 }
 
+/* Another arena on the same pool may be going meanwhile, and its caches with it. */
+static bool is_of(const struct place *place, const struct fallow_arena *arena)
+{
+	if (fl_map_id(place->word) == FL_ID_LARGE)
+		return ((struct fl_large *)fl_map_descriptor(place->word))->arena == arena;
+	const struct fl_cache *cache = fl_cache_by_id(fl_map_id(place->word));
+	return cache != NULL && cache->arena == arena;
+}
+
 /* Put every extent of the arena in a region. */
 static void put_all(struct fallow_arena *arena, struct fl_region *region)
 {
 	for (size_t granule = 0; granule < region->frontier;) {
 		uint64_t word = fl_map_get(region, granule);
 		struct place place = { region, granule, word };
-		if (word == 0 || arena_of(&place) != arena) {
+		if (word == 0 || !is_of(&place, arena)) {
 			granule++;
 			continue;
 		}

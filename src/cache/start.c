@@ -44,6 +44,12 @@ static enum fallow_populate populate_mode(void)
 	}
 }
 
+/* Less than a page would be no heap at all. */
+static size_t limit(void)
+{
+	return fl_options.limit == 0 ? 0 : fl_max(fl_options.limit, FL_MIB);
+}
+
 static int create_arena(void)
 {
 	struct fl_arena_options options = {
@@ -57,7 +63,7 @@ static int create_arena(void)
 				.name = "fallow heap",
 			},
 			.reserve = fl_claim_longest() / 16,
-			.limit = fl_options.limit,
+			.limit = limit(),
 			.decay = fl_options.decay,
 			.thp = (enum fallow_thp)fl_options.thp,
 			.huge_from = fl_options.thp == FALLOW_THP_ALWAYS ? 0 : SLABS_HUGE_FROM,

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "extent/decay.h"
 #include "meta/meta.h"
 #include "os/os.h"
 
@@ -14,7 +15,7 @@
 #define FIRST_ID (FL_ID_LARGE + 1)
 #define NARENAS 4096
 
-/* Parked caches beyond this many for each processor are emptied when they are parked. */
+/* Parked caches beyond this many are emptied when they are parked. */
 #define PARKED_WARM 8
 
 /* glibc runs destructors of thread-specific data so often while any are set again: ours waits for the last round. */
@@ -256,9 +257,11 @@ int fl_cache_attach(struct fallow_arena *arena)
 
 void fl_cache_detach(struct fallow_arena *arena)
 {
+	fl_decay_pause();
 	fl_lock_take(&arenas.lock);
 	__atomic_store_n(&arenas.by_index[arena->index], NULL, __ATOMIC_RELEASE);
 	fl_lock_put(&arenas.lock);
+	fl_decay_resume();
 	for (struct fl_cache *cache = arena->caches, *next; cache; cache = next) {
 		next = cache->next;
 		put_id(fl_cache_id(cache));
@@ -287,13 +290,15 @@ void fl_cache_fork_child(void)
 		fl_lock_init(&arena->lock, FL_RANK_ARENA);
 		fl_lock_init(&arena->shared_lock, FL_RANK_SHARED);
 		fl_lock_init(&arena->spill_lock, FL_RANK_SPILL);
+		arena->parked = NULL;
+		arena->nparked = 0;
 		for (struct fl_cache *cache = arena->caches; cache; cache = cache->next) {
 			bool busy = cache->busy || cache->lock.word != 0;
 			fl_lock_init(&cache->lock, FL_RANK_CACHE);
-			if (cache->thread == NULL || cache->thread == &fl_cache_self || cache == arena->shared)
+			if (cache->thread == &fl_cache_self || cache == arena->shared)
 				continue;
 			cache->thread = NULL;
-			/* Its thread was at work on it: nobody can finish that. */
+			/* Somebody was at work on it: nobody can finish that. */
 			if (busy)
 				continue;
 			cache->next_parked = arena->parked;

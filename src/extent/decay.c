@@ -52,7 +52,9 @@ static void *run(void *unused)
 	for (;;) {
 		uint32_t wakeups = __atomic_load_n(&helper.wakeups, __ATOMIC_ACQUIRE);
 		fl_decay_hook *hook = __atomic_load_n(&helper.hook, __ATOMIC_ACQUIRE);
+		fl_lock_take(&helper.lock);
 		uint64_t look = hook ? hook(fl_os_clock_ms()) : 0;
+		fl_lock_put(&helper.lock);
 		uint64_t next = purge_due(), now = fl_os_clock_ms();
 		if (look != 0 && (next == 0 || look < next))
 			next = look;

@@ -202,6 +202,17 @@ static void advise_thp(struct fl_region *region, size_t from, size_t to)
 	region->huge_from = fl_min(region->huge_from, from / FL_UNIT_GRANULES);
 }
 
+/* What a file held before reads as that, not as zero. */
+static void mark_old_content(struct fl_region *region, size_t from, size_t to)
+{
+	size_t old = fl_min((region->backing.own_from + FL_GRANULE - 1) >> FL_GRANULE_SHIFT, to);
+
+	if (old > from) {
+		FOR_EACH_UNIT(unit, mask, from, old - from)
+			region->units[unit].dirty |= mask;
+	}
+}
+
 /* Map [frontier, to). */
 static struct fl_failure activate(struct fl_region *region, size_t to)
 {
@@ -218,6 +229,7 @@ static struct fl_failure activate(struct fl_region *region, size_t to)
 	if (failure.reason != FALLOW_REASON_NONE)
 		return failure;
 	advise_thp(region, from, to);
+	mark_old_content(region, from, to);
 	__atomic_store_n(&region->frontier, to, __ATOMIC_RELEASE);
 	set_free(region, from, to - from);
 	return success;
@@ -374,7 +386,8 @@ static void mark_present(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		struct fl_unit *u = &region->units[unit];
-		bool huge = unit >= region->huge_from && !u->plain && (unit + 1) * FL_UNIT_GRANULES <= region->frontier;
+		bool huge = region->backing.populate == FALLOW_POPULATE_NONE && unit >= region->huge_from && !u->plain &&
+			    (unit + 1) * FL_UNIT_GRANULES <= region->frontier;
 		uint64_t new = (huge ? ~UINT64_C(0) : mask) & ~u->present;
 		region->present += (size_t)__builtin_popcountll(new) << FL_GRANULE_SHIFT;
 		__atomic_store_n(&u->present, u->present | new, __ATOMIC_RELAXED);

@@ -273,6 +273,9 @@ size_t fl_extent_purge(struct fl_region *region, enum fl_purge which)
 	/* Not more than a few looks a decay time, however evenly things become idle. */
 	if (next != 0 && (region->purge_at == 0 || next < region->purge_at))
 		__atomic_store_n(&region->purge_at, fl_max(next, now + region->decay / 8), __ATOMIC_RELAXED);
+	bool later = region->purge_at != 0;
 	fl_lock_put(&region->lock);
+	if (later)
+		fl_decay_wake();
 	return bytes;
 }

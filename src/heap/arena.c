@@ -12,6 +12,9 @@
 
 #define NRETRIES 16
 
+/* In the error of a failure that no kernel was asked about: the limit is the arena's, not its pool's. */
+#define OWN_LIMIT (-EDQUOT)
+
 /* Bytes from which on large blocks of the process heap get huge pages: they come and go whole. */
 #define BLOCKS_HUGE_FROM (4 * FL_MIB)
 
@@ -106,11 +109,17 @@ bool fl_arena_charge(struct fallow_arena *arena, const struct fl_region *region,
 	return true;
 }
 
+/* A pool that is used up is a reason to spill, the arena's own limit is not. */
+static bool is_own_limit(const struct fallow_arena *arena, struct fl_failure failure)
+{
+	return failure.reason == FALLOW_REASON_ARENA_LIMIT && (!arena->shares_region || failure.error == OWN_LIMIT);
+}
+
 static struct fl_failure take_from(struct fallow_arena *arena, struct fl_region *region, size_t n, size_t alignment,
 				   size_t npopulate, bool written, struct fl_extent *extent, bool *zero)
 {
 	if (!fl_arena_charge(arena, region, (ptrdiff_t)n))
-		return (struct fl_failure){ FALLOW_REASON_ARENA_LIMIT, 0 };
+		return (struct fl_failure){ FALLOW_REASON_ARENA_LIMIT, OWN_LIMIT };
 	*extent = (struct fl_extent){ region, 0, n };
 	struct fl_failure failure = fl_extent_take(region, n, alignment, &extent->granule);
 	if (failure.reason == FALLOW_REASON_NONE) {
@@ -158,7 +167,7 @@ struct fl_failure fl_arena_take(struct fallow_arena *arena, struct fl_region *re
 			return success;
 	}
 	if (fl_likely(failure.reason == FALLOW_REASON_NONE) || arena->spill_mode == FALLOW_SPILL_FAIL ||
-	    failure.reason == FALLOW_REASON_ARENA_LIMIT)
+	    is_own_limit(arena, failure))
 		return failure;
 	struct fl_region *spill = spill_region(arena, failure);
 	return spill ? take_from(arena, spill, n, alignment, npopulate, written, extent, zero) : failure;

@@ -18,6 +18,7 @@
 
 enum fl_lock_rank {
 	FL_RANK_START,    /* starting the heap */
+	FL_RANK_DECAY,    /* the helper at work */
 	FL_RANK_ARENAS,   /* the list of arenas */
 	FL_RANK_POOLS,    /* pools and their arenas' count */
 	FL_RANK_SHARED,   /* using an arena's shared cache */
@@ -25,7 +26,6 @@ enum fl_lock_rank {
 	FL_RANK_CACHE,    /* one cache of an explicit arena */
 	FL_RANK_SPILL,    /* making a spill region */
 	FL_RANK_IDS,      /* of caches */
-	FL_RANK_DECAY,    /* the helper at work */
 	FL_RANK_POPULATE, /* bringing in pages larger than a granule */
 	FL_RANK_REGION,   /* one region's extents */
 	FL_RANK_REGISTRY, /* the list of regions */
