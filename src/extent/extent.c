@@ -117,6 +117,15 @@ static size_t find_whole_units(const struct fl_region *region, size_t n, size_t 
 	return SIZE_MAX;
 }
 
+/* Whether it is there at all, however long that takes to say. */
+static size_t find_exhaustively(const struct fl_region *region, size_t n, size_t alignment)
+{
+	if (n > FL_UNIT_GRANULES)
+		return find_whole_units(region, n, alignment);
+	return find_in_units(region, n, fl_log2_floor(n), alignment, SIZE_MAX);
+}
+
+/* The usual case fast: SIZE_MAX need not mean that there is none. */
 static size_t find(const struct fl_region *region, size_t n, size_t alignment)
 {
 	if (n > FL_UNIT_GRANULES)
@@ -224,6 +233,8 @@ static struct fl_failure grow(struct fl_region *region, size_t n, size_t alignme
 		needed = fl_align_up(needed, region->page_granules);
 		if (needed > region->nreserved)
 			return (struct fl_failure){ FALLOW_REASON_ADDRESS_SPACE, 0 };
+		if (needed <= region->frontier)
+			return success;
 		size_t wished = fl_align_up(fl_max(needed, region->frontier + step), region->page_granules);
 		failure = activate(region, fl_min(wished, region->nreserved));
 		if (failure.reason != FALLOW_REASON_NONE && wished > needed)
@@ -244,8 +255,9 @@ struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alig
 	size_t found = find(region, n, alignment);
 	if (found == SIZE_MAX) {
 		failure = grow(region, n, alignment);
-		if (failure.reason == FALLOW_REASON_NONE)
-			found = find(region, n, alignment);
+		found = find_exhaustively(region, n, alignment);
+		if (found != SIZE_MAX)
+			failure = success;
 	}
 	if (found != SIZE_MAX)
 		set_taken(region, found, n);
