@@ -361,15 +361,18 @@ static struct fl_failure populate_missing(struct fl_region *region, size_t granu
 	return success;
 }
 
-/* A fault in a unit that was advised to be huge, and is mapped whole, brings in all of it. */
+/*
+ * A fault in a unit that was advised to be huge, and is mapped whole, brings in all of it, and so may another thread's have
+ * done meanwhile: what counts is what is marked now.
+ */
 static void mark_present(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		struct fl_unit *u = &region->units[unit];
 		bool huge = unit >= region->huge_from && !u->plain && (unit + 1) * FL_UNIT_GRANULES <= region->frontier;
-		uint64_t extra = huge ? ~mask & ~u->present : 0;
-		region->present += (size_t)__builtin_popcountll(extra) << FL_GRANULE_SHIFT;
-		__atomic_store_n(&u->present, u->present | mask | extra, __ATOMIC_RELAXED);
+		uint64_t came = (huge ? ~UINT64_C(0) : mask) & ~u->present;
+		region->present += (size_t)__builtin_popcountll(came) << FL_GRANULE_SHIFT;
+		__atomic_store_n(&u->present, u->present | came, __ATOMIC_RELAXED);
 	}
 }
 
@@ -389,10 +392,9 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 
 	failure = populate_missing(region, granule, granule + n);
 	fl_lock_take(&region->lock);
+	region->present -= charge;
 	if (failure.reason == FALLOW_REASON_NONE)
 		mark_present(region, granule, n);
-	else
-		region->present -= charge;
 	fl_lock_put(&region->lock);
 	return failure;
 }
