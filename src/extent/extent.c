@@ -268,17 +268,16 @@ struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alig
 
 bool fl_extent_extend(struct fl_region *region, size_t granule, size_t n, size_t more)
 {
-	size_t from = granule + n;
-	bool free = true;
+	size_t from = granule + n, to = from + more;
 
 	fl_lock_take(&region->lock);
-	if (from + more > region->frontier)
-		free = from == region->frontier && from + more <= region->nreserved &&
-		       activate(region, fl_align_up(from + more, region->page_granules)).reason == FALLOW_REASON_NONE;
+	bool free = from <= region->frontier && to <= region->nreserved;
 	if (free) {
-		FOR_EACH_UNIT(unit, mask, from, more)
+		FOR_EACH_UNIT(unit, mask, from, fl_min(to, region->frontier) - from)
 			free = free && (region->units[unit].free & mask) == mask;
 	}
+	if (free && to > region->frontier)
+		free = activate(region, fl_align_up(to, region->page_granules)).reason == FALLOW_REASON_NONE;
 	if (free)
 		set_taken(region, from, more);
 	fl_lock_put(&region->lock);

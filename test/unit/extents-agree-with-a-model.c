@@ -214,9 +214,7 @@ static void put_tail(struct trace *trace, struct extent *extent)
 static void extend(struct trace *trace, struct extent *extent)
 {
 	size_t more = 1 + random_below(&trace->random, 20), from = extent->granule + extent->n;
-	size_t frontier = trace->region->frontier;
-	bool expected = from + more <= frontier ? is_free(trace, from, more) :
-						  from == frontier && from + more <= NGRANULES;
+	bool expected = from + more <= NGRANULES && is_free(trace, from, more);
 
 	must_equal(fl_extent_extend(trace->region, extent->granule, extent->n, more), expected);
 	if (!expected)
