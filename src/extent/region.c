@@ -204,18 +204,11 @@ int fl_region_create(const struct fl_region_options *options, struct fl_region *
 
 void fl_region_destroy(struct fl_region *region)
 {
-	size_t length = region->frontier << FL_GRANULE_SHIFT;
-
 	fl_decay_pause();
 	unregister_region(region);
 	fl_decay_resume();
-	if (length != 0) {
-		if (region->backing.fd >= 0)
-			fl_backing_discard(&region->backing, (void *)region->base, length, 0);
-		fl_os_munmap((void *)region->base, length);
-	}
+	unmap(region);
 	destroy_tables(region);
-	fl_claim_put(region->base, region->nreserved << FL_GRANULE_SHIFT);
 	fl_backing_destroy(&region->backing);
 	fl_meta_free(region, sizeof(*region));
 }
