@@ -117,7 +117,8 @@ int fl_backing_discard(const struct fl_backing *b, void *address, size_t length,
 		return punch_hole(b->fd, offset, length);
 	/* A private mapping has copies of its own beside the file's pages; what lies in a user's file from before stays. */
 	int result = advise(address, length, MADV_DONTNEED);
-	if (result == 0 && offset >= b->own_from)
-		result = punch_hole(b->fd, offset, length);
+	uint64_t from = offset > b->own_from ? offset : b->own_from;
+	if (result == 0 && from < offset + length)
+		result = punch_hole(b->fd, from, (size_t)(offset + length - from));
 	return result;
 }

@@ -136,6 +136,15 @@ static size_t find_whole_units(const struct fl_region *region, size_t n, size_t 
 	return SIZE_MAX;
 }
 
+/* Whether it is there at all, however long that takes to say. */
+static size_t find_exhaustively(const struct fl_region *region, size_t n, size_t alignment)
+{
+	if (n > FL_UNIT_GRANULES)
+		return find_whole_units(region, n, alignment);
+	return find_in_units(region, n, fl_log2_floor(n), alignment, SIZE_MAX);
+}
+
+/* The usual case fast: SIZE_MAX need not mean that there is none. */
 static size_t find(const struct fl_region *region, size_t n, size_t alignment)
 {
 	if (n > FL_UNIT_GRANULES)
@@ -258,6 +267,8 @@ static struct fl_failure grow(struct fl_region *region, size_t n, size_t alignme
 		needed = fl_align_up(needed, region->page_granules);
 		if (needed > region->nreserved)
 			return (struct fl_failure){ FALLOW_REASON_ADDRESS_SPACE, 0 };
+		if (needed <= region->frontier)
+			return success;
 		size_t wished = fl_align_up(fl_max(needed, region->frontier + step), region->page_granules);
 		failure = activate(region, fl_min(wished, region->nreserved));
 		if (failure.reason != FALLOW_REASON_NONE && wished > needed)
@@ -278,8 +289,9 @@ struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alig
 	size_t found = find(region, n, alignment);
 	if (found == SIZE_MAX) {
 		failure = grow(region, n, alignment);
-		if (failure.reason == FALLOW_REASON_NONE)
-			found = find(region, n, alignment);
+		found = find_exhaustively(region, n, alignment);
+		if (found != SIZE_MAX)
+			failure = success;
 	}
 	if (found != SIZE_MAX)
 		set_taken(region, found, n);
@@ -290,17 +302,16 @@ struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alig
 
 bool fl_extent_extend(struct fl_region *region, size_t granule, size_t n, size_t more)
 {
-	size_t from = granule + n;
-	bool free = true;
+	size_t from = granule + n, to = from + more;
 
 	fl_lock_take(&region->lock);
-	if (from + more > region->frontier)
-		free = from == region->frontier && from + more <= region->nreserved &&
-		       activate(region, fl_align_up(from + more, region->page_granules)).reason == FALLOW_REASON_NONE;
+	bool free = from <= region->frontier && to <= region->nreserved;
 	if (free) {
-		FOR_EACH_UNIT(unit, mask, from, more)
+		FOR_EACH_UNIT(unit, mask, from, fl_min(to, region->frontier) - from)
 			free = free && (region->units[unit].free & mask) == mask;
 	}
+	if (free && to > region->frontier)
+		free = activate(region, fl_align_up(to, region->page_granules)).reason == FALLOW_REASON_NONE;
 	if (free)
 		set_taken(region, from, more);
 	fl_lock_put(&region->lock);
@@ -381,7 +392,10 @@ static struct fl_failure populate_missing(struct fl_region *region, size_t granu
 	return success;
 }
 
-/* Count and mark. A fault in a unit that was advised to be huge, and is mapped whole, brings in all of it. */
+/*
+ * A fault in a unit that was advised to be huge, and is mapped whole, brings in all of it, and so may another thread's have
+ * done meanwhile: what counts is what is marked now.
+ */
 static void mark_present(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n) {

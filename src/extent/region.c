@@ -121,11 +121,15 @@ static int create_tables(struct fl_region *region)
 	return 0;
 }
 
+/* What cannot be unmapped keeps its claim. */
 static void destroy_tables(struct fl_region *region)
 {
+	bool gone = true;
+
 	for (size_t i = 0; i < NTABLES; i++)
-		fl_table_destroy(&region->tables[i]);
-	fl_claim_put(region->metadata_base, region->metadata_length);
+		gone = fl_table_destroy(&region->tables[i]) && gone;
+	if (gone)
+		fl_claim_put(region->metadata_base, region->metadata_length);
 }
 
 int fl_region_grow_tables(struct fl_region *region, size_t ngranules)
@@ -203,20 +207,25 @@ int fl_region_create(const struct fl_region_options *options, struct fl_region *
 	return 0;
 }
 
-void fl_region_destroy(struct fl_region *region)
+static void unmap(struct fl_region *region)
 {
 	size_t length = region->frontier << FL_GRANULE_SHIFT;
 
+	if (length != 0 && region->backing.fd >= 0)
+		fl_backing_discard(&region->backing, (void *)region->base, length, 0);
+	if (length == 0 || fl_os_munmap((void *)region->base, length) == 0)
+		fl_claim_put(region->base, region->nreserved << FL_GRANULE_SHIFT);
+	else if (region->backing.fd < 0)
+		fl_backing_discard(&region->backing, (void *)region->base, length, 0);
+}
+
+void fl_region_destroy(struct fl_region *region)
+{
 	fl_decay_pause();
 	unregister_region(region);
 	fl_decay_resume();
-	if (length != 0) {
-		if (region->backing.fd >= 0)
-			fl_backing_discard(&region->backing, (void *)region->base, length, 0);
-		fl_os_munmap((void *)region->base, length);
-	}
+	unmap(region);
 	destroy_tables(region);
-	fl_claim_put(region->base, region->nreserved << FL_GRANULE_SHIFT);
 	fl_backing_destroy(&region->backing);
 	fl_meta_free(region, sizeof(*region));
 }

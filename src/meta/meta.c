@@ -53,10 +53,12 @@ int fl_meta_map(void *address, size_t length)
 	return 0;
 }
 
-void fl_meta_unmap(void *address, size_t length)
+bool fl_meta_unmap(void *address, size_t length)
 {
-	if (length != 0 && fl_os_munmap(address, length) == 0)
-		count(-length);
+	if (length != 0 && fl_os_munmap(address, length) != 0)
+		return false;
+	count(-length);
+	return true;
 }
 
 size_t fl_meta_mapped(void)

@@ -19,7 +19,9 @@ void fl_meta_free(void *object, size_t size);
 
 /* Map [address, address + length), which must be free, readable and writable and zero. -EEXIST when it is not free. */
 int fl_meta_map(void *address, size_t length);
-void fl_meta_unmap(void *address, size_t length);
+
+/* False, with everything still mapped, when the kernel refuses. */
+bool fl_meta_unmap(void *address, size_t length);
 
 /* Bytes mapped for metadata. */
 size_t fl_meta_mapped(void);

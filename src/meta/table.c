@@ -35,8 +35,10 @@ int fl_table_grow(struct fl_table *table, size_t nelements)
 	return result;
 }
 
-void fl_table_destroy(struct fl_table *table)
+bool fl_table_destroy(struct fl_table *table)
 {
-	fl_meta_unmap(table->base, table->mapped);
+	bool gone = fl_meta_unmap(table->base, table->mapped);
+
 	table->mapped = 0;
+	return gone;
 }

@@ -25,7 +25,7 @@ void fl_table_create(struct fl_table *table, uintptr_t base, size_t element_size
 /* Make elements below nelements exist. 0, or -errno with the table as it was. */
 int fl_table_grow(struct fl_table *table, size_t nelements);
 
-/* Unmap it. */
-void fl_table_destroy(struct fl_table *table);
+/* Unmap it. False when the kernel refuses: its claim is not free, then. */
+bool fl_table_destroy(struct fl_table *table);
 
 #endif

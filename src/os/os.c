@@ -9,11 +9,11 @@
 #include "os/kernel.h"
 #include "os/raw.h"
 
-int (*fl_os_fault)(enum fl_os_call call);
+int (*fl_os_fault)(enum fl_os_call call, int detail);
 
-#define FAULT(call)                                                                                                    \
+#define FAULT(call, detail)                                                                                            \
 	do {                                                                                                           \
-		int fault = fl_unlikely(fl_os_fault != NULL) ? fl_os_fault(call) : 0;                                  \
+		int fault = fl_unlikely(fl_os_fault != NULL) ? fl_os_fault(call, detail) : 0;                          \
 		if (fault != 0)                                                                                        \
 			return fault;                                                                                  \
 	} while (0)
@@ -48,7 +48,7 @@ const char *fl_os_call_name(enum fl_os_call call)
 
 int fl_os_mmap(void **address, size_t length, int protection, int flags, int fd, uint64_t offset)
 {
-	FAULT(FL_OS_MMAP);
+	FAULT(FL_OS_MMAP, protection);
 	long result = RAW(SYS_mmap, *address, length, protection, flags, fd, offset);
 	if (result < 0 && result > -4096)
 		return (int)result;
@@ -58,25 +58,25 @@ int fl_os_mmap(void **address, size_t length, int protection, int flags, int fd,
 
 int fl_os_munmap(void *address, size_t length)
 {
-	FAULT(FL_OS_MUNMAP);
+	FAULT(FL_OS_MUNMAP, 0);
 	return (int)RAW(SYS_munmap, address, length, 0, 0, 0, 0);
 }
 
 int fl_os_mprotect(void *address, size_t length, int protection)
 {
-	FAULT(FL_OS_MPROTECT);
+	FAULT(FL_OS_MPROTECT, protection);
 	return (int)RAW(SYS_mprotect, address, length, protection, 0, 0, 0);
 }
 
 int fl_os_madvise(void *address, size_t length, int advice)
 {
-	FAULT(FL_OS_MADVISE);
+	FAULT(FL_OS_MADVISE, advice);
 	return (int)RAW(SYS_madvise, address, length, advice, 0, 0, 0);
 }
 
 int fl_os_mremap_to(void *from, size_t from_length, size_t to_length, int flags, void *to)
 {
-	FAULT(FL_OS_MREMAP);
+	FAULT(FL_OS_MREMAP, 0);
 	long result = RAW(SYS_mremap, from, from_length, to_length, flags | MREMAP_MAYMOVE | MREMAP_FIXED, to, 0);
 	return result < 0 && result > -4096 ? (int)result : 0;
 }
@@ -85,7 +85,7 @@ int fl_os_mbind(void *address, size_t length, int node)
 {
 	unsigned long mask[16] = { 0 };
 
-	FAULT(FL_OS_MBIND);
+	FAULT(FL_OS_MBIND, 0);
 	mask[(unsigned int)node / 64] = 1UL << ((unsigned int)node % 64);
 	return (int)RAW(SYS_mbind, address, length, MPOL_BIND, mask, sizeof(mask) * 8, 0);
 }
@@ -103,49 +103,49 @@ void fl_os_name_mapping(void *address, size_t length, const char *name)
 
 int fl_os_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
 {
-	FAULT(FL_OS_FALLOCATE);
+	FAULT(FL_OS_FALLOCATE, mode);
 	return (int)RAW(SYS_fallocate, fd, mode, offset, length, 0, 0);
 }
 
 int fl_os_ftruncate(int fd, uint64_t length)
 {
-	FAULT(FL_OS_FTRUNCATE);
+	FAULT(FL_OS_FTRUNCATE, 0);
 	return (int)RAW(SYS_ftruncate, fd, length, 0, 0, 0, 0);
 }
 
 int fl_os_fstat(int fd, struct stat *result)
 {
-	FAULT(FL_OS_FSTAT);
+	FAULT(FL_OS_FSTAT, 0);
 	return (int)RAW(SYS_fstat, fd, result, 0, 0, 0, 0);
 }
 
 int fl_os_fstatfs(int fd, struct statfs *result)
 {
-	FAULT(FL_OS_FSTATFS);
+	FAULT(FL_OS_FSTATFS, 0);
 	return (int)RAW(SYS_fstatfs, fd, result, 0, 0, 0, 0);
 }
 
 int fl_os_memfd_create(const char *name, unsigned int flags)
 {
-	FAULT(FL_OS_MEMFD_CREATE);
+	FAULT(FL_OS_MEMFD_CREATE, 0);
 	return (int)RAW(SYS_memfd_create, name, flags, 0, 0, 0, 0);
 }
 
 int fl_os_open(const char *path, int flags, unsigned int mode)
 {
-	FAULT(FL_OS_OPEN);
+	FAULT(FL_OS_OPEN, 0);
 	return (int)RAW(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode, 0, 0);
 }
 
 int fl_os_dup(int fd)
 {
-	FAULT(FL_OS_DUP);
+	FAULT(FL_OS_DUP, 0);
 	return (int)RAW(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3, 0, 0, 0);
 }
 
 int fl_os_getfl(int fd)
 {
-	FAULT(FL_OS_GETFL);
+	FAULT(FL_OS_GETFL, 0);
 	return (int)RAW(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0);
 }
 
@@ -161,25 +161,25 @@ void fl_os_unlink(const char *path)
 
 ssize_t fl_os_read(int fd, void *buffer, size_t length)
 {
-	FAULT(FL_OS_READ);
+	FAULT(FL_OS_READ, 0);
 	return RAW(SYS_read, fd, buffer, length, 0, 0, 0);
 }
 
 ssize_t fl_os_write(int fd, const void *buffer, size_t length)
 {
-	FAULT(FL_OS_WRITE);
+	FAULT(FL_OS_WRITE, 0);
 	return RAW(SYS_write, fd, buffer, length, 0, 0, 0);
 }
 
 int fl_os_getrlimit(int resource, struct rlimit *result)
 {
-	FAULT(FL_OS_GETRLIMIT);
+	FAULT(FL_OS_GETRLIMIT, 0);
 	return (int)RAW(SYS_prlimit64, 0, resource, 0, result, 0, 0);
 }
 
 ssize_t fl_os_write_self(const struct iovec *from, size_t nfrom, const struct iovec *to, size_t nto)
 {
-	FAULT(FL_OS_PROCESS_VM_WRITEV);
+	FAULT(FL_OS_PROCESS_VM_WRITEV, 0);
 	long self = RAW(SYS_getpid, 0, 0, 0, 0, 0, 0);
 	return RAW(SYS_process_vm_writev, self, from, nfrom, to, nto, 0);
 }

@@ -40,8 +40,11 @@ enum fl_os_call {
 	FL_OS_NCALLS,
 };
 
-/* Not NULL in tests only: returns 0 to let the call happen, or the -errno it is to fail with. */
-extern int (*fl_os_fault)(enum fl_os_call call);
+/*
+ * Not NULL in tests only: returns 0 to let the call happen, or the -errno it is to fail with. detail is the advice of
+ * madvise, the mode of fallocate, the protection of mmap and mprotect, and 0 for other calls.
+ */
+extern int (*fl_os_fault)(enum fl_os_call call, int detail);
 
 /* The name of a call, as the kernel spells it. */
 const char *fl_os_call_name(enum fl_os_call call);
