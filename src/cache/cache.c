@@ -416,7 +416,10 @@ void *fl_cache_alloc_in(struct fallow_arena *arena, size_t size, size_t alignmen
 			enter(cache);
 			block = alloc(cache, size, alignment, zero, &failure);
 			leave(cache);
-			fl_decay_consider(arena->region, arena->blocks);
+			if (arena->is_explicit && arena->region->decay != FL_DECAY_NEVER)
+				fl_decay_start();
+			else
+				fl_decay_consider(arena->region, arena->blocks);
 		} else {
 			block = alloc_shared(arena, size, alignment, zero, &failure);
 		}

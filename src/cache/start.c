@@ -15,6 +15,7 @@
 #include "meta/meta.h"
 #include "os/kernel.h"
 #include "os/os.h"
+#include "pool/pool.h"
 
 /* Bytes from which on slabs get huge pages. */
 #define SLABS_HUGE_FROM (64 * FL_MIB)
@@ -114,6 +115,7 @@ static void mend_child(void)
 {
 	fl_lock_init(&heap.lock, FL_RANK_START);
 	fl_lock_init(&fl_meta_lock, FL_RANK_META);
+	fl_pool_fork_child();
 	fl_decay_fork_child();
 	fl_region_fork_child();
 	fl_cache_fork_child();

@@ -77,7 +77,7 @@ static const struct row table[] = {
 	  &fl_options.populate, KIND_CHOICE, false, populates },
 	{ { "limit", "a size such as 512M, or 0", "0", "most memory the process heap may hold; 0 is no limit" },
 	  &fl_options.limit, KIND_SIZE, false, NULL },
-	{ { "decay", "a time such as 500ms or 10s, 0, or never", "1s", "how long idle memory is kept before it is given back" },
+	{ { "decay", "a time such as 500ms or 10s, 0, or never", "1s", "how long idle memory is kept; set late, it is for arenas made after" },
 	  &fl_options.decay, KIND_DURATION, true, NULL },
 	{ { "thp", "auto|always|never", "auto", "transparent huge pages for ordinary memory" },
 	  &fl_options.thp, KIND_CHOICE, false, thps },

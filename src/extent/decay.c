@@ -89,6 +89,8 @@ void fl_decay_start(void)
 {
 	enum state absent = ABSENT;
 
+	if (fl_likely(__atomic_load_n(&helper.state, __ATOMIC_RELAXED) != ABSENT))
+		return;
 	if (!__atomic_compare_exchange_n(&helper.state, &absent, RUNNING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
 	/* A program with much static thread-local storage needs more than the small stack. */

@@ -67,6 +67,7 @@ void fl_region_mend(struct fl_region *region)
 {
 	size_t nfree = 0, npresent = 0;
 
+	fl_region_mend_tables(region);
 	for (size_t unit = 0; unit * FL_UNIT_GRANULES < region->frontier; unit++) {
 		struct fl_unit *u = &region->units[unit];
 		u->longest = UINT8_MAX; /* none: everything is written again */

@@ -17,6 +17,9 @@
 /* Write a unit's free bits and keep its group's summaries true. */
 void fl_unit_set_free(struct fl_region *region, size_t unit, uint64_t free);
 
+/* Unmap what a table was growing by. */
+void fl_region_mend_tables(struct fl_region *region);
+
 /* Make anew what is derived from units' bits: summaries, taken, present. */
 void fl_region_mend(struct fl_region *region);
 

@@ -230,6 +230,14 @@ void fl_region_destroy(struct fl_region *region)
 	fl_meta_free(region, sizeof(*region));
 }
 
+void fl_region_mend_tables(struct fl_region *region)
+{
+	for (size_t i = 0; i < NTABLES; i++) {
+		struct fl_table *table = &region->tables[i];
+		fl_os_munmap(table->base + table->mapped, table->length - table->mapped);
+	}
+}
+
 void fl_region_set_limit(struct fl_region *region, size_t limit)
 {
 	fl_lock_take(&region->lock);

@@ -24,6 +24,9 @@
 
 #define NODES_MOST 1024
 
+/* Held while a pool is resized or looked at: rare enough for all pools to share it. */
+static struct fl_lock lock = FL_LOCK_INIT(FL_RANK_POOLS);
+
 /* A file of our own on the mount, without a name. */
 static int open_unlinked(const char *mount)
 {
@@ -187,7 +190,6 @@ static int create(struct fallow_pool *pool, const struct fallow_pool_options *op
 	result = fl_region_create(&region, &pool->region);
 	if (result != 0)
 		return result;
-	fl_lock_init(&pool->lock, FL_RANK_POOLS);
 	pool->supply = options->supply;
 	pool->npages = options->npages;
 	if (pool->supply == FALLOW_POOL_HELD)
@@ -224,9 +226,9 @@ int fallow_pool_destroy(struct fallow_pool *pool)
 {
 	if (pool == NULL)
 		return 0;
-	fl_lock_take(&pool->lock);
+	fl_lock_take(&lock);
 	bool busy = pool->narenas != 0;
-	fl_lock_put(&pool->lock);
+	fl_lock_put(&lock);
 	if (busy)
 		return -EBUSY;
 	fl_region_destroy(pool->region);
@@ -266,11 +268,11 @@ int fallow_pool_resize(struct fallow_pool *pool, size_t npages)
 		return -EINVAL;
 	if (bytes > pool->region->nreserved << FL_GRANULE_SHIFT)
 		return -ENOMEM;
-	fl_lock_take(&pool->lock);
+	fl_lock_take(&lock);
 	int result = resize(pool, npages, bytes);
 	if (result == 0)
 		pool->npages = npages;
-	fl_lock_put(&pool->lock);
+	fl_lock_put(&lock);
 	return result;
 }
 
@@ -278,25 +280,30 @@ int fallow_pool_stats(struct fallow_pool *pool, struct fallow_pool_stat *stat)
 {
 	if (pool == NULL || stat == NULL || stat->size != sizeof(*stat))
 		return -EINVAL;
-	fl_lock_take(&pool->lock);
+	fl_lock_take(&lock);
 	stat->page_size = page_bytes(pool);
 	stat->npages = pool->npages;
 	stat->narenas = pool->narenas;
 	count_pages(pool->region, &stat->npages_populated, &stat->npages_used);
-	fl_lock_put(&pool->lock);
+	fl_lock_put(&lock);
 	return 0;
 }
 
 void fl_pool_join(struct fallow_pool *pool)
 {
-	fl_lock_take(&pool->lock);
+	fl_lock_take(&lock);
 	pool->narenas++;
-	fl_lock_put(&pool->lock);
+	fl_lock_put(&lock);
 }
 
 void fl_pool_leave(struct fallow_pool *pool)
 {
-	fl_lock_take(&pool->lock);
+	fl_lock_take(&lock);
 	pool->narenas--;
-	fl_lock_put(&pool->lock);
+	fl_lock_put(&lock);
+}
+
+void fl_pool_fork_child(void)
+{
+	fl_lock_init(&lock, FL_RANK_POOLS);
 }

@@ -12,13 +12,15 @@
 struct fallow_pool {
 	struct fl_region *region;
 	enum fallow_pool_supply supply;
-	struct fl_lock lock; /* guards what follows, and resizing */
-	size_t npages;
+	size_t npages;       /* with what follows, guarded by a lock that all pools share */
 	size_t narenas;
 };
 
 /* An arena begins, and ends, to draw from the pool. */
 void fl_pool_join(struct fallow_pool *pool);
 void fl_pool_leave(struct fallow_pool *pool);
+
+/* In a child of fork: put the lock back. */
+void fl_pool_fork_child(void);
 
 #endif

@@ -41,7 +41,7 @@ static inline void site_close(struct site *site)
 
 static inline struct fl_failure site_populate(struct site *site, size_t offset, size_t length)
 {
-	return fl_backing_populate(&site->backing, (void *)(site->base + offset), length, offset);
+	return fl_backing_populate(&site->backing, site->backing.populate, (void *)(site->base + offset), length, offset);
 }
 
 static inline int site_discard(struct site *site, size_t offset, size_t length)

@@ -41,7 +41,7 @@ static int destroy_arena(void **state)
 static struct fl_slab *create(unsigned int class)
 {
 	struct fl_failure failure;
-	struct fl_slab *slab = fl_slab_create(NULL, &arena, ID, class, &failure);
+	struct fl_slab *slab = fl_slab_create(&arena, ID, class, &failure);
 
 	assert_non_null(slab);
 	assert_int_equal(failure.reason, FALLOW_REASON_NONE);
@@ -117,7 +117,7 @@ static void touched_memory_is_not_zero(void **state)
 	struct fl_slab *slab = create(0);
 	fl_slab_carve(slab, &failure);
 	fl_slab_destroy(slab, &arena);
-	assert_int_equal(fl_arena_take(&arena, arena.region, 2, 1, 2, &extent, &zero).reason, FALLOW_REASON_NONE);
+	assert_int_equal(fl_arena_take(&arena, arena.region, 2, 1, 2, false, &extent, &zero).reason, FALLOW_REASON_NONE);
 	assert_false(zero);
 	fl_arena_put(&arena, &extent, 0);
 }
@@ -134,13 +134,13 @@ static void a_slab_that_cannot_grow_stays(void **state)
 	struct fl_slab *slab = create(class);
 	size_t rest = arena.region->limit / FL_GRANULE - 1;
 	size_t ncarved = see(slab, fl_slab_carve(slab, &failure), seen);
-	assert_int_equal(fl_arena_take(&arena, arena.region, rest, 1, rest, &extent, &zero).reason, FALLOW_REASON_NONE);
+	assert_int_equal(fl_arena_take(&arena, arena.region, rest, 1, rest, false, &extent, &zero).reason, FALLOW_REASON_NONE);
 	for (int i = 0; i < 3; i++) {
 		assert_null(fl_slab_carve(slab, &failure));
 		assert_int_equal(failure.reason, FALLOW_REASON_ARENA_LIMIT);
 		assert_int_equal(slab->ncarved, ncarved);
 		assert_int_equal(slab->npopulated, 1);
-		assert_null(fl_slab_create(NULL, &arena, ID, 0, &failure));
+		assert_null(fl_slab_create(&arena, ID, 0, &failure));
 		assert_int_equal(failure.reason, FALLOW_REASON_ARENA_LIMIT);
 	}
 	fl_arena_put(&arena, &extent, 0);
