@@ -57,7 +57,7 @@ static size_t see(const struct fl_slab *slab, const struct fl_slot *slot, uint64
 		size_t offset = (size_t)((const char *)slot - slab->start);
 
 		assert_int_equal(offset % size, 0);
-		assert_true(offset / size < fl_classes[slab->class].nslots);
+		assert_true(offset / size < slab->nslots);
 		assert_false(fl_bitmap_test(seen, offset / size));
 		fl_bitmap_set(seen, offset / size);
 	}
@@ -96,7 +96,7 @@ static void every_slot_is_carved_once(void **state)
 			assert_int_equal(slab->ncarved, ncarved);
 			assert_true(arena.region->present <= fl_align_up(ncarved * c->size, FL_GRANULE));
 		}
-		assert_int_equal(ncarved, c->nslots);
+		assert_int_equal(ncarved, slab->nslots);
 		fl_slab_destroy(slab, &arena);
 		assert_known(slab, 0);
 		assert_int_equal(arena.taken, 0);
@@ -146,7 +146,7 @@ static void a_slab_that_cannot_grow_stays(void **state)
 	fl_arena_put(&arena, &extent, 0);
 	while (!fl_slab_is_carved(slab))
 		ncarved += see(slab, fl_slab_carve(slab, &failure), seen);
-	assert_int_equal(ncarved, fl_classes[class].nslots);
+	assert_int_equal(ncarved, slab->nslots);
 	fl_slab_destroy(slab, &arena);
 	assert_int_equal(arena.taken, 0);
 }
