@@ -22,7 +22,7 @@ static int create_arena(void **state)
 	struct fl_arena_options options = {
 		.region = {
 			.backing = { .kind = FALLOW_BACKING_MEMFD, .fd = -1, .node = -1 },
-			.reserve = 64 * FL_MIB, .limit = 8 * FL_GRANULE, .decay = 0,
+			.reserve = 64 * FL_MIB, .limit = 16 * FL_GRANULE, .decay = 0,
 		},
 	};
 
