@@ -79,8 +79,8 @@ static void leave(struct fl_cache *cache)
 {
 	if (!cache->arena->is_explicit)
 		return;
-	bool first = cache->stir == 0;
-	cache->stir = 2;
+	bool first = __atomic_load_n(&cache->stir, __ATOMIC_RELAXED) == 0;
+	__atomic_store_n(&cache->stir, 2, __ATOMIC_RELAXED);
 	fl_lock_put(&cache->lock);
 	if (first)
 		fl_decay_wake();
@@ -646,7 +646,7 @@ static bool flush_any(struct fl_cache *cache)
 	fl_cache_send_all(cache);
 	bool any = fl_cache_flush(cache);
 	leave(cache);
-	cache->stir = 0;
+	__atomic_store_n(&cache->stir, 0, __ATOMIC_RELAXED);
 	return any;
 }
 
@@ -669,9 +669,9 @@ void fl_cache_trim(struct fallow_arena *arena)
 /* Under the arena's lock. */
 static bool flush_if_idle(struct fl_cache *cache)
 {
-	if (cache->stir == 0 || !fl_lock_try(&cache->lock))
+	if (__atomic_load_n(&cache->stir, __ATOMIC_RELAXED) == 0 || !fl_lock_try(&cache->lock))
 		return false;
-	bool idle = --cache->stir == 0;
+	bool idle = __atomic_sub_fetch(&cache->stir, 1, __ATOMIC_RELAXED) == 0;
 	fl_lock_put(&cache->lock);
 	return idle && flush_any(cache);
 }
@@ -688,7 +688,7 @@ static uint64_t flush_arena(struct fallow_arena *arena, uint64_t now)
 	}
 	for (struct fl_cache *cache = arena->caches; cache; cache = cache->next) {
 		any |= flush_if_idle(cache);
-		again |= cache->stir != 0;
+		again |= __atomic_load_n(&cache->stir, __ATOMIC_RELAXED) != 0;
 	}
 	arena->look_at = again ? now + arena->region->decay / 2 + 1 : 0;
 	fl_lock_put(&arena->lock);

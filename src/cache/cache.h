@@ -48,7 +48,7 @@ struct fl_cache {
 	size_t outgoing;                    /* bytes in outboxes */
 
 	struct fl_lock lock;                /* of an explicit arena's cache: guards all of it */
-	uint8_t stir;                       /* used since the helper looked last: 2, since the look before: 1 */
+	uint8_t stir;                       /* atomic; used since the helper looked last: 2, since the look before: 1 */
 	bool busy;                          /* in the middle of changing what follows */
 	struct fl_bin bins[FL_NCLASSES];
 

@@ -66,12 +66,12 @@ static int start(void)
 	}
 	uintptr_t sixteenth = top / 16;
 #if defined(__SANITIZE_ADDRESS__)
-	/* AddressSanitizer's shadow ends at 16 TiB. */
+	/* AddressSanitizer's shadow ends at 16 TiB, and its own heap begins at 96. */
 	claims.free[claims.n++] = range(17 * FL_TIB, 10 * sixteenth + sixteenth / 2);
 #else
 	claims.free[claims.n++] = range(sixteenth / 2, 10 * sixteenth + sixteenth / 2);
-#endif
 	claims.free[claims.n++] = range(11 * sixteenth, top - sixteenth / 2);
+#endif
 	/* Not the same place in every run. */
 	for (size_t i = 0; i < claims.n; i++) {
 		struct range *r = &claims.free[i];
