@@ -169,7 +169,7 @@ static void set_taken(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n)
 		fl_unit_set_free(region, unit, region->units[unit].free & ~mask);
-	region->taken += n << FL_GRANULE_SHIFT;
+	fl_counter_add(&region->taken, n << FL_GRANULE_SHIFT);
 }
 
 /* Free granules right below the frontier. */
@@ -404,7 +404,7 @@ static void mark_present(struct fl_region *region, size_t granule, size_t n)
 		bool huge = region->backing.populate == FALLOW_POPULATE_NONE && unit >= region->huge_from && !u->plain &&
 			    (unit + 1) * FL_UNIT_GRANULES <= region->frontier;
 		uint64_t new = (huge ? ~UINT64_C(0) : mask) & ~u->present;
-		region->present += (size_t)__builtin_popcountll(new) << FL_GRANULE_SHIFT;
+		fl_counter_add(&region->present, (size_t)__builtin_popcountll(new) << FL_GRANULE_SHIFT);
 		__atomic_store_n(&u->present, u->present | new, __ATOMIC_RELAXED);
 	}
 }
@@ -428,7 +428,7 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	if (failure.reason == FALLOW_REASON_NONE && region->limit != 0 && region->present + charge > region->limit)
 		failure.reason = FALLOW_REASON_ARENA_LIMIT;
 	if (failure.reason == FALLOW_REASON_NONE)
-		region->present += charge;
+		fl_counter_add(&region->present, charge);
 	fl_lock_put(&region->lock);
 	if (failure.reason != FALLOW_REASON_NONE || (charge == 0 && !all))
 		return failure;
@@ -438,7 +438,7 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	else if (!faults)
 		failure = populate_missing(region, granule, granule + n);
 	fl_lock_take(&region->lock);
-	region->present -= charge;
+	fl_counter_add(&region->present, -(charge));
 	if (failure.reason == FALLOW_REASON_NONE)
 		mark_present(region, granule, n);
 	fl_lock_put(&region->lock);
@@ -480,7 +480,7 @@ int fl_extent_discard(struct fl_region *region, size_t granule, size_t n)
 	fl_lock_take(&region->lock);
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		struct fl_unit *u = &region->units[unit];
-		region->present -= (size_t)__builtin_popcountll(u->present & mask) << FL_GRANULE_SHIFT;
+		fl_counter_add(&region->present, -((size_t)__builtin_popcountll(u->present & mask) << FL_GRANULE_SHIFT));
 		__atomic_store_n(&u->present, u->present & ~mask, __ATOMIC_RELAXED);
 		u->dirty &= ~mask;
 	}
@@ -504,7 +504,7 @@ void fl_extent_put(struct fl_region *region, size_t granule, size_t n, size_t nt
 			region->groups[unit / FL_GROUP_UNITS].idle |= UINT64_C(1) << (unit % FL_GROUP_UNITS);
 		}
 	}
-	region->taken -= n << FL_GRANULE_SHIFT;
+	fl_counter_add(&region->taken, -(n << FL_GRANULE_SHIFT));
 	bool due = now != 0 && fl_purge_schedule(region, now);
 	fl_lock_put(&region->lock);
 	if (due)

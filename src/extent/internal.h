@@ -14,6 +14,12 @@
 	     left_ > 0; next_ += part_, left_ -= part_, part_ = fl_min(left_, 64 - next_ % 64), unit = next_ / 64)     \
 		for (uint64_t mask = fl_bits_mask((unsigned int)(next_ % 64), (unsigned int)part_); mask != 0; mask = 0)
 
+/* Change a counter that is written under the lock and read without. */
+static inline void fl_counter_add(size_t *counter, size_t delta)
+{
+	__atomic_store_n(counter, *counter + delta, __ATOMIC_RELAXED);
+}
+
 /* Write a unit's free bits and keep its group's summaries true. */
 void fl_unit_set_free(struct fl_region *region, size_t unit, uint64_t free);
 

@@ -202,7 +202,7 @@ static size_t finish(struct fl_region *region, const struct batch *batch, const 
 		fl_unit_set_free(region, batch->unit + i, u->free | batch->masks[i]);
 		bytes += (size_t)__builtin_popcountll(gone[i]) << FL_GRANULE_SHIFT;
 	}
-	region->present -= bytes;
+	fl_counter_add(&region->present, -(bytes));
 	return bytes;
 }
 
@@ -236,7 +236,7 @@ static size_t purge_large_pages(struct fl_region *region, enum fl_purge which, u
 		}
 		bytes += gone ? region->page_granules << FL_GRANULE_SHIFT : 0;
 	}
-	region->present -= bytes;
+	fl_counter_add(&region->present, -(bytes));
 	return bytes;
 }
 

@@ -8,6 +8,7 @@
 #include <fallow/malloc.h>
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,6 +198,10 @@ static void caches_of_absent_threads_are_parked(void **state)
 
 int main(void)
 {
+#if defined(__SANITIZE_THREAD__)
+	puts("ThreadSanitizer does not follow a fork of several threads");
+	return 77;
+#endif
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(children_are_whole),
 		cmocka_unit_test(caches_of_absent_threads_are_parked),
