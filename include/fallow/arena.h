@@ -25,7 +25,8 @@ struct fallow_arena_options {
 	enum fallow_populate populate;
 	enum fallow_spill spill;
 	enum fallow_thp thp;           /* for ordinary anonymous memory */
-	int fd;                        /* FALLOW_BACKING_FILE: the file, open for reading and writing; duplicated */
+	int fd;                        /* FALLOW_BACKING_FILE: the file, open for reading and writing; duplicated. It is made
+	                                * as long as the arena grows; what it held is lost, unless share is private */
 	size_t page_size;              /* bytes, 0: the backing's default; else one that the backing offers */
 	size_t limit;                  /* bytes the arena may hold, rounded down to pages; 0: none */
 	size_t reserve;                /* bytes of address space, rounded up to 2 MiB or pages; 0: the limit, or 1 TiB */
