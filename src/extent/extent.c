@@ -339,7 +339,8 @@ static size_t missing(const struct fl_region *region, size_t granule, size_t n, 
 {
 	size_t nmissing = 0;
 
-	*zero = true;
+	/* A private mapping without copies of its own shows what the file held before. */
+	*zero = region->backing.shared || (uint64_t)granule << FL_GRANULE_SHIFT >= region->backing.own_from;
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		nmissing += (size_t)__builtin_popcountll(~region->units[unit].present & mask);
 		if (region->units[unit].dirty & mask)

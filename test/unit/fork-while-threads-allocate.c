@@ -22,6 +22,15 @@
 #define NSLOTS 100
 #define CHILD_SECONDS 60
 
+#if defined(__SANITIZE_THREAD__)
+/* A child may start the helper. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+#endif
+
 static struct {
 	struct fallow_arena *arena;
 	bool stop; /* atomic */
@@ -91,7 +100,6 @@ static void *keep_busy(void *seed)
 	return good ? NULL : seed;
 }
 
-/* No arena with a decay time: its helper would be a new thread, which the thread sanitizer forbids after such a fork. */
 static bool arenas_work(enum fallow_backing backing)
 {
 	struct fallow_arena_options options = FALLOW_ARENA_OPTIONS_INIT;

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Failing system calls by count, and what a process holds before and after.
+ *
+ * A fault is armed for the n-th call from now on of one kind, or of any kind, once or from then on for good; each kind of
+ * call fails as the kernel would have it fail. Calls are counted whether or not one fails. For one thread.
+ */
+#ifndef TEST_FAULT_INJECT_H
+#define TEST_FAULT_INJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "os/os.h"
+
+#define INJECT_ANY FL_OS_NCALLS
+
+struct fault {
+	enum fl_os_call kind;  /* or INJECT_ANY */
+	unsigned long nth;     /* 1: the next */
+	bool for_good;
+};
+
+/* From now on. Counting starts anew. */
+void inject(struct fault fault);
+
+/* No fault any more; returns how many calls of the armed kind there were. */
+unsigned long inject_end(void);
+
+/* Whether the fault has struck since it was armed, and with what -errno. */
+int inject_struck(void);
+
+/* Whether any munmap was among those that were made to fail. */
+bool inject_struck_munmap(void);
+
+/* What a process holds that an allocator could leak. */
+struct holdings {
+	size_t mapped;      /* bytes of mappings where claims lie */
+	size_t metadata;    /* bytes mapped for metadata, objects' chunks included */
+	int nfds;
+	unsigned long nregions;
+};
+
+struct holdings holdings_now(void);
+
+#endif
