@@ -13,7 +13,11 @@
 #include "os/os.h"
 
 #define STACK_SIZE (128 * FL_KIB)
-#define DESERVES (4 * FL_MIB >> FL_GRANULE_SHIFT)
+#define DESERVES (128 * FL_MIB >> FL_GRANULE_SHIFT)
+#define DESERVES_THREADED (4 * FL_MIB >> FL_GRANULE_SHIFT)
+
+/* libc's word on whether there were ever several threads; older ones do not say. */
+extern char __libc_single_threaded __attribute__((weak));
 
 enum state {
 	ABSENT,
@@ -109,9 +113,10 @@ void fl_decay_consider(const struct fl_region *one, const struct fl_region *othe
 			  __atomic_load_n(&other->frontier, __ATOMIC_RELAXED);
 
 	/* Huge pages are others' to wait for: they are given back however few there are. */
-	if (fl_likely(frontier < DESERVES && one->page_granules == 1) || __atomic_load_n(&helper.state, __ATOMIC_RELAXED) != ABSENT)
+	if (fl_likely(frontier < DESERVES_THREADED && one->page_granules == 1) || __atomic_load_n(&helper.state, __ATOMIC_RELAXED) != ABSENT)
 		return;
-	if (one->decay != FL_DECAY_NEVER)
+	bool threaded = &__libc_single_threaded != NULL && !__libc_single_threaded;
+	if (one->decay != FL_DECAY_NEVER && (threaded || one->page_granules > 1 || frontier >= DESERVES))
 		fl_decay_start();
 }
 

@@ -3,8 +3,9 @@
  * The helper: a thread that purges regions when their idle memory has decayed while the program does nothing.
  *
  * Regions purge themselves whenever extents are put. Only a program that falls idle needs the helper, so it is started
- * no sooner than there is something worth waiting for: for an explicit arena, or when the process heap has reached 4 MiB,
- * or is on huge pages. It is never started while freeing, which libc does under locks of its own that pthread_create()
+ * no sooner than there is something worth waiting for: for an explicit arena, when the process heap is on huge pages, or has
+ * reached 4 MiB in a program that has threads, or 128 MiB. libc serves a process of one thread in ways that one of
+ * two misses: fork within a signal handler during a fork is one. It is never started while freeing, which libc does under locks of its own that pthread_create()
  * needs. All signals are blocked in it.
  */
 #ifndef FL_EXTENT_DECAY_H

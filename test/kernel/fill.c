@@ -51,8 +51,12 @@ static long long spare(const char *counter)
 
 static void wait_until_back(const char *counter, long long least)
 {
-	for (int waited = 0; waited < GIVE_BACK_MS && spare(counter) < least; waited += 10)
+	for (int waited = 0; waited < GIVE_BACK_MS && spare(counter) < least; waited += 10) {
+		/* A small heap of one thread has no helper: it gives back as it is used. */
+		if (strcmp(counter, "pool") != 0)
+			free(malloc(100000));
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	}
 	must_be_least(spare(counter), least);
 }
 
