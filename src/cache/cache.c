@@ -476,10 +476,25 @@ static void misuse(const void *block, const char *kind)
 	fl_fatal("free of %p: %s", block, kind);
 }
 
-/* A slot with the mark of a free one, whose link looks like one, too. No live block has the mark but by copying it. */
-static bool is_free(const struct fl_slab *slab, const struct fl_slot *slot)
+static bool contains(const struct fl_slot *slots, const struct fl_slot *slot)
 {
-	return slot->slab == slab && (slot->next == NULL || fl_region_find(slot->next) != NULL);
+	while (slots && slots != slot)
+		slots = slots->next;
+	return slots != NULL;
+}
+
+/*
+ * A slot with the mark of a free one. A live block may have copied it: in a slab of this thread the lists tell, what others
+ * sent included; elsewhere the link must look like one, too.
+ */
+static bool is_free(const struct fl_cache *owner, const struct fl_slab *slab, const struct fl_slot *slot, bool own)
+{
+	if (slot->slab != slab)
+		return false;
+	if (!own)
+		return slot->next == NULL || fl_region_find(slot->next) != NULL;
+	return contains(slab->free, slot) || contains(owner->heads[slab->class], slot) ||
+	       contains(__atomic_load_n(&owner->inbox, __ATOMIC_ACQUIRE), slot);
 }
 
 /* What is at an address where the map knows no start. */
@@ -548,7 +563,7 @@ void fl_cache_free_slow(struct fl_cache *cache, void *block)
 	struct fl_slab *slab = check_slot(&place, block);
 	struct fl_cache *owner = fl_cache_by_id(id);
 	bool own = __atomic_load_n(&owner->thread, __ATOMIC_RELAXED) == &fl_cache_self;
-	if (is_free(slab, slot))
+	if (is_free(owner, slab, slot, own))
 		misuse(block, "double free");
 	slot->slab = slab;
 	if (own) {

@@ -32,7 +32,7 @@ static const struct preloaded preloaded[] = {
 		.conf = "decay:500ms",
 		.reason = FALLOW_REASON_RLIMIT,
 		.counter = "resident",
-		.slack = 4 * MiB,
+		.slack = 6 * MiB,
 	},
 };
 
