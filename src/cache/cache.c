@@ -193,7 +193,7 @@ static struct fl_slab *slab_of(const struct fl_cache *cache, struct fl_slot *slo
 {
 	const struct fl_region *region = cache->region;
 
-	if (fl_granule_of(region, slot) >= region->frontier)
+	if (fl_granule_of(region, slot) >= __atomic_load_n(&region->frontier, __ATOMIC_RELAXED))
 		region = fl_region_find(slot);
 	uint64_t word = fl_map_get(region, fl_granule_of(region, slot));
 	if (fl_map_id(word) == fl_cache_id(cache))

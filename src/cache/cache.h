@@ -115,7 +115,7 @@ static inline void fl_cache_free(struct fl_cache *cache, void *block)
 	struct fl_slot *slot = block;
 	size_t granule = fl_granule_of(region, block);
 
-	if (fl_likely(granule < region->frontier)) {
+	if (fl_likely(granule < __atomic_load_n(&region->frontier, __ATOMIC_RELAXED))) {
 		uint64_t word = fl_map_get(region, granule) ^ cache->key;
 		struct fl_slab *slab = (struct fl_slab *)word;
 		if (fl_likely(word >> FL_ID_SHIFT == 0 && slot->slab != slab)) {

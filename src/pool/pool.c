@@ -111,7 +111,7 @@ static void drop_pages(struct fallow_pool *pool, size_t npages)
 	size_t n = region->page_granules, npresent, nused;
 
 	count_pages(region, &npresent, &nused);
-	for (size_t page = region->frontier / n; page-- > 0 && npresent > npages;) {
+	for (size_t page = __atomic_load_n(&region->frontier, __ATOMIC_RELAXED) / n; page-- > 0 && npresent > npages;) {
 		if (!page_is_present(region, page) || !fl_extent_extend(region, page * n, 0, n))
 			continue;
 		if (fl_extent_discard(region, page * n, n) == 0)
@@ -131,7 +131,7 @@ static int hold_pages(struct fallow_pool *pool, size_t npages, size_t requested)
 	count_pages(region, &npresent, &nused);
 	size_t before = npresent;
 	for (size_t page = 0; npresent < npages && failure.reason == FALLOW_REASON_NONE; page++) {
-		if (page * n < region->frontier && page_is_present(region, page))
+		if (page * n < __atomic_load_n(&region->frontier, __ATOMIC_RELAXED) && page_is_present(region, page))
 			continue;
 		if (!fl_extent_extend(region, page * n, 0, n)) {
 			failure.reason = FALLOW_REASON_ADDRESS_SPACE;

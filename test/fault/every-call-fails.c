@@ -32,6 +32,15 @@
 /* Exit status of a child that did not get as far as its fault. */
 #define UNREACHED 3
 
+#if defined(__SANITIZE_THREAD__)
+/* A child may start the helper. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+#endif
+
 /* Where the sweep is, seen by whoever reports a crash. */
 static struct progress {
 	enum fl_os_call kind;
@@ -516,6 +525,7 @@ static void sweep_script(void *script)
 	err = fcntl(2, F_DUPFD_CLOEXEC, 3);
 	file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	must(null >= 0 && err >= 0 && file >= 0);
+	inject_prepare();
 	fallow_free(fallow_malloc(1));
 	sweep(script);
 }

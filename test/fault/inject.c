@@ -14,6 +14,8 @@
 
 #define NFDS_LOOKED_AT 512
 
+static __thread bool armed;
+
 static struct {
 	struct fault fault;
 	unsigned long count;
@@ -46,6 +48,8 @@ static const int errors[FL_OS_NCALLS] = {
 static int answer(enum fl_os_call call, int detail)
 {
 	(void)detail;
+	if (!armed)
+		return 0;
 	if (injection.fault.kind != INJECT_ANY && call != injection.fault.kind)
 		return 0;
 	unsigned long count = ++injection.count;
@@ -56,18 +60,23 @@ static int answer(enum fl_os_call call, int detail)
 	return errors[call];
 }
 
+void inject_prepare(void)
+{
+	fl_os_fault = answer;
+}
+
 void inject(struct fault fault)
 {
 	injection.fault = fault;
 	injection.count = 0;
 	injection.struck = 0;
 	injection.struck_munmap = false;
-	fl_os_fault = answer;
+	armed = true;
 }
 
 unsigned long inject_end(void)
 {
-	fl_os_fault = NULL;
+	armed = false;
 	return injection.count;
 }
 

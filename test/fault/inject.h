@@ -3,7 +3,8 @@
  * Failing system calls by count, and what a process holds before and after.
  *
  * A fault is armed for the n-th call from now on of one kind, or of any kind, once or from then on for good; each kind of
- * call fails as the kernel would have it fail. Calls are counted whether or not one fails. For one thread.
+ * call fails as the kernel would have it fail. Calls are counted whether or not one fails. Only calls of the thread that arms
+ * count: the library's own thread is left alone.
  */
 #ifndef TEST_FAULT_INJECT_H
 #define TEST_FAULT_INJECT_H
@@ -20,6 +21,9 @@ struct fault {
 	unsigned long nth;     /* 1: the next */
 	bool for_good;
 };
+
+/* Before the library's first thread. */
+void inject_prepare(void);
 
 /* From now on. Counting starts anew. */
 void inject(struct fault fault);

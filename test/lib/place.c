@@ -417,6 +417,13 @@ struct place_result place_run(const struct place *place, place_fn *fn, void *arg
 
 	if (setup == MAP_FAILED)
 		test_hard_error("cannot map a page");
+	int pidfd = pidfd_open(getpid(), 0);
+	if (pidfd < 0) {
+		munmap(setup, sizeof(*setup));
+		strcpy(result.reason, "no pidfd can be had here: an old kernel, or valgrind");
+		return result;
+	}
+	close(pidfd);
 	setup->place = place;
 	if (changes_machine(place)) {
 		test_machine_begin();
