@@ -14,8 +14,11 @@
 #include "extent/decay.h"
 
 /* An outbox is sent when it holds so many slots, all of them when they hold so many bytes. */
-#define OUTBOX_SLOTS 64
+#define OUTBOX_SLOTS 32
 #define OUTGOING_MOST (64 * FL_KIB)
+
+/* Empty slabs of more granules than this are not kept. */
+#define SPARE_GRANULES 4
 
 /* Parked caches looked at for slots before a new slab is taken. */
 #define ADOPT_TRIES 4
@@ -88,21 +91,51 @@ static void leave(struct fl_cache *cache)
 
 /* Free, on slabs of this cache */
 
-static void destroy_slab(struct fl_cache *cache, struct fl_slab *slab)
+/* Take a slab from its class's list. */
+static void withdraw(struct fl_cache *cache, struct fl_slab *slab)
 {
 	struct fl_bin *bin = &cache->bins[slab->class];
 
 	unlist(bin, slab);
+	if (slab->spare != 0) {
+		cache->spares[slab->spare - 1] = NULL;
+		slab->spare = 0;
+	}
+}
+
+/* Take an empty slab from its class for good. */
+static void strip(struct fl_cache *cache, struct fl_slab *slab)
+{
+	struct fl_bin *bin = &cache->bins[slab->class];
+
+	withdraw(cache, slab);
+	bin->nslabs--;
 	if (bin->carving == slab)
 		bin->carving = NULL;
+}
+
+static void destroy_slab(struct fl_cache *cache, struct fl_slab *slab)
+{
+	strip(cache, slab);
 	fl_slab_destroy(slab, cache->arena);
 }
 
-/* One empty slab a class is kept where it is the only one with free slots: what was freed is likely wanted again. */
-static bool is_spare(const struct fl_bin *bin, const struct fl_slab *slab)
+/* Whether empty slabs are kept for a while: what was freed is likely wanted again. */
+static bool keeps_spares(const struct fl_slab *slab)
 {
-	return bin->first == slab && bin->last == slab && slab->ngranules == 1 &&
-	       slab->region->decay != 0 && slab->region->page_granules == 1;
+	return slab->ngranules <= SPARE_GRANULES && slab->region->decay != 0 && slab->region->page_granules == 1;
+}
+
+/* Keep an empty slab, in the place of the one kept longest. */
+static void keep_spare(struct fl_cache *cache, struct fl_slab *slab)
+{
+	struct fl_slab **place = &cache->spares[cache->next_spare];
+
+	if (*place)
+		destroy_slab(cache, *place);
+	*place = slab;
+	slab->spare = (uint8_t)(cache->next_spare + 1);
+	cache->next_spare = (uint8_t)((cache->next_spare + 1) % FL_NSPARES);
 }
 
 static void return_slots(struct fl_cache *cache, unsigned int class);
@@ -118,8 +151,10 @@ static void slab_event(struct fl_cache *cache, struct fl_slab *slab)
 		if (slab->countdown != 0)
 			return;
 	}
-	if (is_spare(bin, slab))
+	if (keeps_spares(slab)) {
+		keep_spare(cache, slab);
 		return;
+	}
 	destroy_slab(cache, slab);
 	/* On huge pages, slots in hand of a class of which nothing else is free may be all that keeps a page. */
 	if (cache->region->page_granules > 1 && bin->first == NULL)
@@ -239,7 +274,7 @@ static struct fl_slot *refill_own(struct fl_cache *cache, unsigned int class, st
 
 	if (slab) {
 		struct fl_slot *slots = slab->free;
-		unlist(bin, slab);
+		withdraw(cache, slab);
 		slab->free = NULL;
 		slab->state = FL_SLAB_FULL;
 		slab->countdown = 1;
@@ -270,9 +305,7 @@ static bool adopt(struct fl_cache *cache, unsigned int class)
 		empty_inbox(parked);
 		slab = parked->bins[class].first;
 		if (slab) {
-			unlist(&parked->bins[class], slab);
-			if (parked->bins[class].carving == slab)
-				parked->bins[class].carving = NULL;
+			strip(parked, slab);
 			size_t granule = fl_descriptor_granule(slab->region, slab);
 			for (size_t g = 0; g < slab->ngranules; g++)
 				fl_map_set(slab->region, granule + g, fl_map_word(fl_cache_id(cache), slab));
@@ -283,6 +316,7 @@ static bool adopt(struct fl_cache *cache, unsigned int class)
 	if (slab == NULL)
 		return false;
 	begin(cache);
+	cache->bins[class].nslabs++;
 	list(&cache->bins[class], slab);
 	if (!fl_slab_is_carved(slab) && cache->bins[class].carving == NULL)
 		cache->bins[class].carving = slab;
@@ -295,13 +329,10 @@ static bool destroy_spares(struct fl_cache *cache)
 {
 	bool any = false;
 
-	for (size_t class = 0; class < FL_NCLASSES; class++) {
-		for (struct fl_slab *slab = cache->bins[class].first, *next; slab; slab = next) {
-			next = slab->next;
-			if (slab->countdown == 0) {
-				destroy_slab(cache, slab);
-				any = true;
-			}
+	for (size_t i = 0; i < FL_NSPARES; i++) {
+		if (cache->spares[i]) {
+			destroy_slab(cache, cache->spares[i]);
+			any = true;
 		}
 	}
 	return any;
@@ -324,19 +355,43 @@ bool fl_cache_flush(struct fl_cache *cache)
 	return any;
 }
 
+/* An empty slab of any class, made one of this class. NULL: none of so many granules. */
+static struct fl_slab *recast_spare(struct fl_cache *cache, unsigned int class, size_t ngranules)
+{
+	for (size_t i = 0; i < FL_NSPARES; i++) {
+		struct fl_slab *slab = cache->spares[i];
+		if (slab && slab->ngranules == ngranules) {
+			begin(cache);
+			strip(cache, slab);
+			fl_slab_recast(slab, class);
+			end(cache);
+			return slab;
+		}
+	}
+	return NULL;
+}
+
 static struct fl_slot *refill_new_slab(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
 {
-	struct fl_slot *slots = NULL;
-	struct fl_slab *slab = fl_slab_create(cache->arena, fl_cache_id(cache), class, failure);
+	struct fl_bin *bin = &cache->bins[class];
+	/* Of most classes a program has a few blocks only. */
+	size_t ngranules = bin->nslabs == 0 ? fl_slab_least(class) : fl_classes[class].ngranules;
+	struct fl_slab *slab = recast_spare(cache, class, ngranules);
 
+	if (slab == NULL)
+		slab = fl_slab_create(cache->arena, fl_cache_id(cache), class, ngranules, failure);
 	if (slab == NULL)
 		return NULL;
 	begin(cache);
-	slots = fl_slab_carve(slab, failure);
-	if (slots == NULL)
+	cache->frontier = __atomic_load_n(&cache->region->frontier, __ATOMIC_ACQUIRE);
+	struct fl_slot *slots = fl_slab_carve(slab, failure);
+	if (slots) {
+		bin->nslabs++;
+		if (!fl_slab_is_carved(slab))
+			bin->carving = slab;
+	} else {
 		fl_slab_destroy(slab, cache->arena);
-	else if (!fl_slab_is_carved(slab))
-		cache->bins[class].carving = slab;
+	}
 	end(cache);
 	return slots;
 }
@@ -607,6 +662,13 @@ size_t fl_cache_usable_size(const void *block)
 	return fl_classes[place.region->classes[place.granule]].size;
 }
 
+void fl_cache_zero(void *block, size_t size)
+{
+	struct place place = find(block);
+
+	fl_extent_zero(place.region, place.granule, (size + FL_GRANULE - 1) >> FL_GRANULE_SHIFT);
+}
+
 static struct fallow_arena *arena_of(const struct place *place)
 {
 	if (fl_map_id(place->word) == FL_ID_LARGE)
@@ -731,6 +793,7 @@ static void forget(struct fl_cache *cache)
 {
 	memset(cache->heads, 0, sizeof(cache->heads));
 	memset(cache->bins, 0, sizeof(cache->bins));
+	memset(cache->spares, 0, sizeof(cache->spares));
 	memset(cache->outboxes, 0, sizeof(cache->outboxes));
 	cache->outgoing = 0;
 	cache->inbox = NULL;

@@ -23,11 +23,13 @@
 #include "heap/slab.h"
 
 #define FL_NOUTBOXES 16
+#define FL_NSPARES 8
 
 struct fl_bin {
 	struct fl_slab *first; /* LISTED slabs, longest listed first */
 	struct fl_slab *last;
 	struct fl_slab *carving; /* not carved whole; may be listed too */
+	size_t nslabs;
 };
 
 struct fl_outbox {
@@ -41,6 +43,9 @@ struct fl_cache {
 	/* The owner thread's, without lock. */
 	struct fl_slot *heads[FL_NCLASSES]; /* free slots in hand */
 	uint64_t key;                       /* the id, where words of the address map have it */
+	uintptr_t base;                     /* the region's, and its map; here they are one load nearer */
+	const uint64_t *map;
+	size_t frontier;                    /* the region's, or one that it once had */
 	struct fl_region *region;           /* the arena's */
 	struct fallow_arena *arena;
 	const void *thread;                 /* &fl_cache_self of the owner, NULL when parked */
@@ -50,6 +55,8 @@ struct fl_cache {
 	struct fl_lock lock;                /* of an explicit arena's cache: guards all of it */
 	uint8_t stir;                       /* atomic; used since the helper looked last: 2, since the look before: 1 */
 	bool busy;                          /* in the middle of changing what follows */
+	uint8_t next_spare;                 /* the place in spares whose slab goes next */
+	struct fl_slab *spares[FL_NSPARES]; /* empty slabs, kept for their class and listed there, or for another */
 	struct fl_bin bins[FL_NCLASSES];
 
 	/* The arena's, under its lock. */
@@ -111,12 +118,11 @@ static inline void *fl_cache_alloc(struct fl_cache *cache, size_t size)
 
 static inline void fl_cache_free(struct fl_cache *cache, void *block)
 {
-	const struct fl_region *region = cache->region;
 	struct fl_slot *slot = block;
-	size_t granule = fl_granule_of(region, block);
+	size_t granule = ((uintptr_t)block - cache->base) >> FL_GRANULE_SHIFT;
 
-	if (fl_likely(granule < __atomic_load_n(&region->frontier, __ATOMIC_RELAXED))) {
-		uint64_t word = fl_map_get(region, granule) ^ cache->key;
+	if (fl_likely(granule < cache->frontier)) {
+		uint64_t word = __atomic_load_n(&cache->map[granule], __ATOMIC_RELAXED) ^ cache->key;
 		struct fl_slab *slab = (struct fl_slab *)word;
 		if (fl_likely(word >> FL_ID_SHIFT == 0 && slot->slab != slab)) {
 			slot->next = slab->free;
@@ -129,6 +135,9 @@ static inline void fl_cache_free(struct fl_cache *cache, void *block)
 	}
 	fl_cache_free_slow(cache, block);
 }
+
+/* Make a block of size bytes, larger than FL_SMALL_MOST, read as zero. */
+void fl_cache_zero(void *block, size_t size);
 
 /* Bytes that may be used at a live block; 0 for NULL. Ends the process when it is no block. */
 size_t fl_cache_usable_size(const void *block);

@@ -44,16 +44,18 @@ static __thread uint8_t rounds FL_PURE_TLS; /* of destructors, or EXITED */
 
 static struct {
 	struct fl_lock lock;
-	unsigned int next;                 /* never used before */
+	unsigned int next; /* never used before */
 	unsigned int nfree;
-	struct fl_cache *by_id[NIDS];      /* atomic; a free id's slot is NULL */
 } ids = { .lock = FL_LOCK_INIT(FL_RANK_IDS), .next = FIRST_ID };
 
 static struct {
 	struct fl_lock lock;
-	struct fallow_arena *by_index[NARENAS]; /* atomic; written under lock */
-	size_t n;                               /* indices ever used; atomic */
+	size_t n; /* indices ever used; atomic */
 } arenas = { .lock = FL_LOCK_INIT(FL_RANK_ARENAS) };
+
+/* Apart from what is initialised: so they cost no memory until they are used. Atomic; written under the locks above. */
+static struct fl_cache *cache_by_id[NIDS]; /* a free id's is NULL */
+static struct fallow_arena *arena_by_index[NARENAS];
 
 static pthread_key_t key;
 static bool key_exists;
@@ -61,7 +63,7 @@ static size_t ncaches; /* atomic */
 
 struct fl_cache *fl_cache_by_id(unsigned int id)
 {
-	return __atomic_load_n(&ids.by_id[id], __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&cache_by_id[id], __ATOMIC_ACQUIRE);
 }
 
 size_t fl_cache_count(void)
@@ -76,14 +78,14 @@ static unsigned int take_id(struct fl_cache *cache)
 
 	fl_lock_take(&ids.lock);
 	if (ids.nfree > 0) {
-		for (id = FIRST_ID; ids.by_id[id] != NULL; id++)
+		for (id = FIRST_ID; cache_by_id[id] != NULL; id++)
 			;
 		ids.nfree--;
 	} else if (ids.next < NIDS) {
 		id = ids.next++;
 	}
 	if (id != 0)
-		__atomic_store_n(&ids.by_id[id], cache, __ATOMIC_RELEASE);
+		__atomic_store_n(&cache_by_id[id], cache, __ATOMIC_RELEASE);
 	fl_lock_put(&ids.lock);
 	return id;
 }
@@ -91,7 +93,7 @@ static unsigned int take_id(struct fl_cache *cache)
 static void put_id(unsigned int id)
 {
 	fl_lock_take(&ids.lock);
-	__atomic_store_n(&ids.by_id[id], NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&cache_by_id[id], NULL, __ATOMIC_RELEASE);
 	ids.nfree++;
 	fl_lock_put(&ids.lock);
 }
@@ -109,6 +111,8 @@ struct fl_cache *fl_cache_create(struct fallow_arena *arena)
 	}
 	cache->key = (uint64_t)id << FL_ID_SHIFT;
 	cache->region = arena->region;
+	cache->base = cache->region->base;
+	cache->map = cache->region->map;
 	cache->arena = arena;
 	fl_lock_init(&cache->lock, FL_RANK_CACHE);
 	cache->next = arena->caches;
@@ -211,7 +215,7 @@ static void park_table(void)
 {
 	fl_lock_take(&arenas.lock);
 	for (size_t i = 0; i < table->n; i++) {
-		struct fallow_arena *arena = arenas.by_index[i];
+		struct fallow_arena *arena = arena_by_index[i];
 		if (arena && table->entries[i].cache && table->entries[i].serial == arena->serial)
 			park(table->entries[i].cache);
 	}
@@ -250,9 +254,9 @@ int fl_cache_attach(struct fallow_arena *arena)
 
 	fl_lock_take(&arenas.lock);
 	for (unsigned int i = 0; i < NARENAS && result != 0; i++) {
-		if (arenas.by_index[i] == NULL) {
+		if (arena_by_index[i] == NULL) {
 			arena->index = i;
-			__atomic_store_n(&arenas.by_index[i], arena, __ATOMIC_RELEASE);
+			__atomic_store_n(&arena_by_index[i], arena, __ATOMIC_RELEASE);
 			if (i >= arenas.n)
 				__atomic_store_n(&arenas.n, i + 1, __ATOMIC_RELEASE);
 			result = 0;
@@ -266,7 +270,7 @@ void fl_cache_detach(struct fallow_arena *arena)
 {
 	fl_decay_pause();
 	fl_lock_take(&arenas.lock);
-	__atomic_store_n(&arenas.by_index[arena->index], NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&arena_by_index[arena->index], NULL, __ATOMIC_RELEASE);
 	fl_lock_put(&arenas.lock);
 	fl_decay_resume();
 	for (struct fl_cache *cache = arena->caches, *next; cache; cache = next) {
@@ -282,7 +286,7 @@ struct fallow_arena *fl_arena_next(const struct fallow_arena *after)
 	size_t n = __atomic_load_n(&arenas.n, __ATOMIC_ACQUIRE);
 
 	for (size_t i = after ? after->index + 1 : 0; i < n; i++) {
-		struct fallow_arena *arena = __atomic_load_n(&arenas.by_index[i], __ATOMIC_ACQUIRE);
+		struct fallow_arena *arena = __atomic_load_n(&arena_by_index[i], __ATOMIC_ACQUIRE);
 		if (arena)
 			return arena;
 	}

@@ -8,6 +8,7 @@
 #include "extent/extent.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/bits.h"
 #include "extent/internal.h"
@@ -28,6 +29,9 @@
 
 /* Units whose longest run is too short although their power of two promised more, before the next power is asked. */
 #define NMISSES 32
+
+/* Granules from which on a call and the faults that follow cost less than writing zeros, unless all of it is used. */
+#define ZERO_BY_DISCARD (128 * FL_KIB >> FL_GRANULE_SHIFT)
 
 static const struct fl_failure success = { FALLOW_REASON_NONE, 0 };
 
@@ -469,6 +473,21 @@ struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, s
 	missing(region, granule, n, zero);
 	fl_lock_put(&region->lock);
 	return failure;
+}
+
+void fl_extent_zero(struct fl_region *region, size_t granule, size_t n)
+{
+	char *address = fl_granule_address(region, granule);
+	const struct fl_backing *backing = &region->backing;
+
+	fl_lock_take(&region->lock);
+	bool small = (granule + n - 1) / FL_UNIT_GRANULES < region->huge_from;
+	fl_lock_put(&region->lock);
+	bool discarded = small && n >= ZERO_BY_DISCARD && backing->populate == FALLOW_POPULATE_NONE &&
+			 backing->kind == FALLOW_BACKING_ANON && !backing->shared &&
+			 fl_backing_discard(backing, address, n << FL_GRANULE_SHIFT, 0) == 0;
+	if (!discarded)
+		memset(address, 0, n << FL_GRANULE_SHIFT);
 }
 
 int fl_extent_discard(struct fl_region *region, size_t granule, size_t n)

@@ -25,6 +25,12 @@ struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alig
  */
 struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero);
 
+/*
+ * Make taken, populated granules read as zero: memory that comes with faults is given back for it, where that is in small
+ * pages, so that what is never used after all takes none.
+ */
+void fl_extent_zero(struct fl_region *region, size_t granule, size_t n);
+
 /* Give granules back, of which the first ntouched may have been written. Purges what has decayed. */
 void fl_extent_put(struct fl_region *region, size_t granule, size_t n, size_t ntouched);
 

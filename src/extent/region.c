@@ -15,13 +15,15 @@
 #define NREGIONS 4096
 
 /*
- * Slots are claimed under lock. Readers take none: they confirm a match by the region's own fields.
+ * Slots are claimed under lock. Readers take none: they confirm a match by the region's own fields. Apart from what is
+ * initialised, the slots cost no memory until they are used.
  */
 static struct {
 	struct fl_lock lock;
 	size_t nslots; /* slots ever used */
-	struct fl_region *slots[NREGIONS];
 } registry = { .lock = FL_LOCK_INIT(FL_RANK_REGISTRY) };
+
+static struct fl_region *slots[NREGIONS];
 
 static int register_region(struct fl_region *region)
 {
@@ -29,8 +31,8 @@ static int register_region(struct fl_region *region)
 
 	fl_lock_take(&registry.lock);
 	for (size_t i = 0; i < NREGIONS; i++) {
-		if (registry.slots[i] == NULL) {
-			__atomic_store_n(&registry.slots[i], region, __ATOMIC_RELEASE);
+		if (slots[i] == NULL) {
+			__atomic_store_n(&slots[i], region, __ATOMIC_RELEASE);
 			if (i >= registry.nslots)
 				__atomic_store_n(&registry.nslots, i + 1, __ATOMIC_RELEASE);
 			result = 0;
@@ -45,8 +47,8 @@ static void unregister_region(const struct fl_region *region)
 {
 	fl_lock_take(&registry.lock);
 	for (size_t i = 0; i < registry.nslots; i++) {
-		if (registry.slots[i] == region)
-			__atomic_store_n(&registry.slots[i], NULL, __ATOMIC_RELEASE);
+		if (slots[i] == region)
+			__atomic_store_n(&slots[i], NULL, __ATOMIC_RELEASE);
 	}
 	fl_lock_put(&registry.lock);
 }
@@ -56,7 +58,7 @@ struct fl_region *fl_region_find(const void *address)
 	size_t n = __atomic_load_n(&registry.nslots, __ATOMIC_ACQUIRE);
 
 	for (size_t i = 0; i < n; i++) {
-		struct fl_region *region = __atomic_load_n(&registry.slots[i], __ATOMIC_ACQUIRE);
+		struct fl_region *region = __atomic_load_n(&slots[i], __ATOMIC_ACQUIRE);
 		if (region && (uintptr_t)address - region->base < region->nreserved << FL_GRANULE_SHIFT)
 			return region;
 	}
@@ -69,7 +71,7 @@ struct fl_region *fl_region_next(const struct fl_region *after)
 	bool found = after == NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		struct fl_region *region = __atomic_load_n(&registry.slots[i], __ATOMIC_ACQUIRE);
+		struct fl_region *region = __atomic_load_n(&slots[i], __ATOMIC_ACQUIRE);
 		if (region && found)
 			return region;
 		if (region == after)

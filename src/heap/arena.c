@@ -16,7 +16,7 @@
 #define OWN_LIMIT (-EDQUOT)
 
 /* Bytes from which on large blocks of the process heap get huge pages: they come and go whole. */
-#define BLOCKS_HUGE_FROM (4 * FL_MIB)
+#define BLOCKS_HUGE_FROM (32 * FL_MIB)
 
 static const struct fl_failure success = { FALLOW_REASON_NONE, 0 };
 

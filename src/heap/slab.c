@@ -4,17 +4,18 @@
  */
 #include "heap/slab.h"
 
+#include <string.h>
+
 /* Slots are carved up to the next multiple of this, so that a small heap touches few pages. */
 #define CARVE_STEP (4 * FL_KIB)
 
-/* The class's number of granules; near the end of memory, where no such run is left, as few as one slot needs. */
-static struct fl_failure take(struct fallow_arena *arena, unsigned int class, struct fl_extent *extent)
+/* Near the end of memory there may be no such run. */
+static struct fl_failure take(struct fallow_arena *arena, size_t ngranules, size_t least, struct fl_extent *extent)
 {
-	size_t least = (fl_classes[class].size + FL_GRANULE - 1) >> FL_GRANULE_SHIFT;
 	struct fl_failure failure = { FALLOW_REASON_NONE, 0 };
 	bool zero;
 
-	for (size_t n = fl_classes[class].ngranules; n >= least; n--) {
+	for (size_t n = ngranules; n >= least; n--) {
 		failure = fl_arena_take(arena, arena->region, n, FL_GRANULE, 1, true, extent, &zero);
 		if (failure.reason == FALLOW_REASON_NONE)
 			break;
@@ -22,42 +23,52 @@ static struct fl_failure take(struct fallow_arena *arena, unsigned int class, st
 	return failure;
 }
 
-struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsigned int class,
+static size_t granule_of(const struct fl_slab *slab)
+{
+	return fl_descriptor_granule(slab->region, slab);
+}
+
+void fl_slab_recast(struct fl_slab *slab, unsigned int class)
+{
+	slab->free = NULL;
+	slab->countdown = 1;
+	slab->nslots = (uint16_t)(((size_t)slab->ngranules << FL_GRANULE_SHIFT) / fl_classes[class].size);
+	slab->ncarved = 0;
+	slab->class = (uint8_t)class;
+	slab->state = FL_SLAB_FULL;
+	memset(slab->region->classes + granule_of(slab), (int)class, slab->ngranules);
+}
+
+struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsigned int class, size_t ngranules,
 			       struct fl_failure *failure)
 {
 	struct fl_extent extent;
 
-	*failure = take(arena, class, &extent);
+	*failure = take(arena, ngranules, fl_slab_least(class), &extent);
 	if (failure->reason != FALLOW_REASON_NONE)
 		return NULL;
 	struct fl_slab *slab = fl_descriptor(extent.region, extent.granule);
 	*slab = (struct fl_slab){
-		.nslots = (uint16_t)((extent.n << FL_GRANULE_SHIFT) / fl_classes[class].size),
 		.ngranules = (uint8_t)extent.n,
 		.npopulated = 1,
 		.start = fl_granule_address(extent.region, extent.granule),
 		.region = extent.region,
-		.class = (uint8_t)class,
-		.state = FL_SLAB_FULL,
-		.countdown = 1,
 	};
-	for (size_t i = 0; i < extent.n; i++) {
-		extent.region->classes[extent.granule + i] = (uint8_t)class;
+	fl_slab_recast(slab, class);
+	for (size_t i = 0; i < extent.n; i++)
 		fl_map_set(extent.region, extent.granule + i, fl_map_word(id, slab));
-	}
 	__atomic_add_fetch(&arena->nslabs, 1, __ATOMIC_RELAXED);
 	return slab;
 }
 
 void fl_slab_destroy(struct fl_slab *slab, struct fallow_arena *arena)
 {
-	struct fl_extent extent = { slab->region, fl_descriptor_granule(slab->region, slab), slab->ngranules };
-	size_t touched = (size_t)slab->ncarved * fl_classes[slab->class].size;
+	struct fl_extent extent = { slab->region, granule_of(slab), slab->ngranules };
 
 	for (size_t i = 0; i < extent.n; i++)
 		fl_map_set(extent.region, extent.granule + i, 0);
 	__atomic_sub_fetch(&arena->nslabs, 1, __ATOMIC_RELAXED);
-	fl_arena_put(arena, &extent, (touched + FL_GRANULE - 1) >> FL_GRANULE_SHIFT);
+	fl_arena_put(arena, &extent, slab->npopulated);
 }
 
 /* Bring in the granules that slots up to end bytes lie in. */
@@ -68,7 +79,7 @@ static struct fl_failure populate(struct fl_slab *slab, size_t end)
 	bool zero;
 
 	if (n > slab->npopulated) {
-		size_t granule = fl_descriptor_granule(slab->region, slab) + slab->npopulated;
+		size_t granule = granule_of(slab) + slab->npopulated;
 		failure = fl_extent_populate(slab->region, granule, n - slab->npopulated, true, &zero);
 		if (failure.reason == FALLOW_REASON_NONE)
 			slab->npopulated = (uint8_t)n;

@@ -41,13 +41,26 @@ struct fl_slab {
 	struct fl_region *region;
 	uint8_t class;
 	uint8_t state;        /* enum fl_slab_state */
+	uint8_t spare;        /* 1 + its place among the cache's empty slabs, 0: not one of them */
 };
 
 _Static_assert(sizeof(struct fl_slab) <= FL_DESCRIPTOR_SIZE, "descriptors have fixed places");
 
-/* Take an extent for a slab of the class and map it to the cache's id. NULL with *failure filled in. No locks held. */
-struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsigned int class,
+/*
+ * Take an extent of ngranules for a slab of the class, or fewer where there is no room for those, and map it to the
+ * cache's id. NULL with *failure filled in. No locks held.
+ */
+struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsigned int class, size_t ngranules,
 			       struct fl_failure *failure);
+
+/* Granules that one slot of the class needs. */
+static inline size_t fl_slab_least(unsigned int class)
+{
+	return (fl_classes[class].size + FL_GRANULE - 1) >> FL_GRANULE_SHIFT;
+}
+
+/* Make an empty slab one of a class with as many granules. */
+void fl_slab_recast(struct fl_slab *slab, unsigned int class);
 
 /* Give the extent of an empty slab back. */
 void fl_slab_destroy(struct fl_slab *slab, struct fallow_arena *arena);

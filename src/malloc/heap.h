@@ -23,8 +23,12 @@ static inline void *fl_heap_calloc(size_t count, size_t size)
 		block = fl_cache_pop(fl_cache_self, fl_class_of(total));
 	if (fl_unlikely(block == NULL))
 		block = fl_cache_alloc_slow(fl_cache_self, total, 1, &zero);
-	if (block != NULL && !zero)
-		memset(block, 0, total);
+	if (block != NULL && !zero) {
+		if (total <= FL_SMALL_MOST)
+			memset(block, 0, total);
+		else
+			fl_cache_zero(block, total);
+	}
 	return block;
 }
 

@@ -41,7 +41,7 @@ static int destroy_arena(void **state)
 static struct fl_slab *create(unsigned int class)
 {
 	struct fl_failure failure;
-	struct fl_slab *slab = fl_slab_create(&arena, ID, class, &failure);
+	struct fl_slab *slab = fl_slab_create(&arena, ID, class, fl_classes[class].ngranules, &failure);
 
 	assert_non_null(slab);
 	assert_int_equal(failure.reason, FALLOW_REASON_NONE);
@@ -140,7 +140,7 @@ static void a_slab_that_cannot_grow_stays(void **state)
 		assert_int_equal(failure.reason, FALLOW_REASON_ARENA_LIMIT);
 		assert_int_equal(slab->ncarved, ncarved);
 		assert_int_equal(slab->npopulated, 1);
-		assert_null(fl_slab_create(&arena, ID, 0, &failure));
+		assert_null(fl_slab_create(&arena, ID, 0, 1, &failure));
 		assert_int_equal(failure.reason, FALLOW_REASON_ARENA_LIMIT);
 	}
 	fl_arena_put(&arena, &extent, 0);
