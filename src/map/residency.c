@@ -111,7 +111,7 @@ static bool see(void *context, size_t from, size_t to, unsigned int states)
 static int survey(struct fallow_map *map, size_t offset, size_t length, sink_fn *sink, void *context)
 {
 	struct survey s = { .map = map, .offset = offset, .at = offset, .sink = sink, .context = context };
-	int result = fl_pagemap_walk(map->base + offset, length, see, &s);
+	int result = length != 0 ? fl_pagemap_walk(map->base + offset, length, see, &s) : 0;
 
 	if (result != 0)
 		return result == -ENOENT || result == -EACCES ? -EOPNOTSUPP : -ENOMEM;
@@ -141,18 +141,16 @@ static bool add_to_list(void *context, size_t from, size_t to, unsigned int stat
 	return true;
 }
 
-/* The length can change meanwhile, and with it what is mapped: so whoever looks holds the range. */
-static int look(struct fallow_map *map, size_t offset, size_t length, sink_fn *sink, void *context)
+/* The length can change meanwhile, and with it what is mapped: so whoever looks holds the range. False: no such range. */
+static bool hold(struct fallow_map *map, struct fl_range *range, size_t offset, size_t length)
 {
-	struct fl_range range;
-	size_t first = offset / map->page_size, end = first + length / map->page_size;
-	int result = -EINVAL;
+	size_t first = offset / map->page_size;
 
-	fl_range_take(&map->ranges, &range, first, end);
+	fl_range_take(&map->ranges, range, first, first + length / map->page_size);
 	if (fl_map_has(map, offset, length))
-		result = length != 0 ? survey(map, offset, length, sink, context) : 0;
-	fl_range_put(&map->ranges, &range);
-	return result;
+		return true;
+	fl_range_put(&map->ranges, range);
+	return false;
 }
 
 int fallow_map_residency(struct fallow_map *map, size_t offset, size_t length, struct fallow_map_range *ranges,
@@ -161,7 +159,11 @@ int fallow_map_residency(struct fallow_map *map, size_t offset, size_t length, s
 	if (map == NULL || ranges == NULL || nranges == NULL || *nranges == 0)
 		return -EINVAL;
 	struct list list = { .ranges = ranges, .room = *nranges };
-	int result = look(map, offset, length, add_to_list, &list);
+	struct fl_range range;
+	if (!hold(map, &range, offset, length))
+		return -EINVAL;
+	int result = survey(map, offset, length, add_to_list, &list);
+	fl_range_put(&map->ranges, &range);
 	if (result == 0)
 		*nranges = list.n;
 	return result;
@@ -189,7 +191,12 @@ int fallow_map_bitmap(struct fallow_map *map, size_t offset, size_t length, unsi
 	if (map == NULL || bitmap == NULL)
 		return -EINVAL;
 	struct bits bits = { .map = map, .offset = offset, .states = states, .bitmap = bitmap };
+	struct fl_range range;
+	if (!hold(map, &range, offset, length))
+		return -EINVAL;
 	for (size_t i = 0; i < fl_div_up(length / map->page_size, FL_WORD_BITS); i++)
 		bitmap[i] = 0;
-	return look(map, offset, length, set_bits, &bits);
+	int result = survey(map, offset, length, set_bits, &bits);
+	fl_range_put(&map->ranges, &range);
+	return result;
 }
