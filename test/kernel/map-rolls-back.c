@@ -8,8 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <fallow/map.h>
-
+#include "test/api/map-kinds.h"
 #include "test/kernel/backings.h"
 #include "test/kernel/residency.h"
 #include "test/lib/lives.h"
@@ -64,6 +63,8 @@ static void must_leave_no_trace(const struct attempt *attempt, struct fallow_map
 	must(base[POPULATED] == 'p' && base[POPULATED + page - 1] == 'q');
 	if (attempt->guard == FALLOW_GUARD_NONE)
 		must_equal(base[TOUCHED], 't');
+	else
+		must_equal(map_touch(base + TOUCHED), SIGSEGV);
 	residency_drop(&before);
 	residency_drop(&after);
 }
