@@ -27,6 +27,7 @@ enum fallow_reason {
 	FALLOW_REASON_ADDRESS_SPACE,   /* the reservation is used up */
 	FALLOW_REASON_TOO_LARGE,       /* beyond PTRDIFF_MAX */
 	FALLOW_REASON_FAULT,           /* the mapping refuses: file cut short, guard, protection */
+	FALLOW_REASON_MAP_LIMIT,       /* the map's own limit */
 };
 
 /* A short static text, such as "huge-page pool empty". */

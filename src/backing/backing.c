@@ -91,6 +91,8 @@ static int create_memfd(struct fl_backing *b)
 	if (fd < 0)
 		return fd;
 	b->fd = fd;
+	b->in_memory = !b->huge;
+	b->own_position = true;
 	return 0;
 }
 
@@ -114,14 +116,42 @@ static int create_file(struct fl_backing *b)
 	if (result != 0)
 		return result;
 	b->huge = fs.f_type == HUGETLBFS_MAGIC;
+	b->in_memory = fs.f_type == TMPFS_MAGIC;
 	size_t page_size = b->huge ? (size_t)fs.f_bsize : fl_os_page_size();
 	if (b->page_size != 0 && b->page_size != page_size)
 		return -EINVAL;
 	b->page_size = page_size;
 	b->file_length = (uint64_t)file.st_size;
+	b->had_storage = file.st_blocks > 0;
 	/* An arena begins behind what a file holds already, if that is to stay. */
 	b->own_from = fl_align_up(b->file_length, page_size);
 	return 0;
+}
+
+/* The user's file, opened anew where the system allows it: then its position is ours. */
+static int open_given(struct fl_backing *b, const struct fl_backing_options *o)
+{
+	char path[32];
+
+	b->own_position = true;
+	b->fd = o->fd;
+	if (o->own_fd)
+		return o->fd < 0 ? -EBADF : 0;
+	int flags = fl_os_getfl(o->fd);
+	if (flags < 0)
+		return flags;
+	fl_format(path, sizeof(path), "/proc/self/fd/%d", o->fd);
+	/* Only files: opening a pipe or a device may wait or do things. */
+	struct stat file;
+	if (fl_os_fstat(o->fd, &file) == 0 && S_ISREG(file.st_mode))
+		b->fd = fl_os_open(path, flags & O_ACCMODE, 0);
+	else
+		b->fd = -1;
+	if (b->fd >= 0)
+		return 0;
+	b->own_position = false;
+	b->fd = fl_os_dup(o->fd);
+	return b->fd < 0 ? b->fd : 0;
 }
 
 static bool in_range(const struct fl_backing_options *o)
@@ -148,7 +178,8 @@ int fl_backing_create(struct fl_backing *b, const struct fl_backing_options *o)
 {
 	bool fd_backed = o->kind == FALLOW_BACKING_MEMFD || o->kind == FALLOW_BACKING_FILE;
 
-	*b = (struct fl_backing){ .kind = o->kind, .fd = -1, .node = o->node, .page_size = o->page_size };
+	*b = (struct fl_backing){ .kind = o->kind, .fd = -1, .node = o->node, .page_size = o->page_size,
+				 .closed = o->closed };
 	if (!in_range(o))
 		return -EINVAL;
 	b->shared = o->share == FALLOW_SHARE_AUTO ? fd_backed : o->share == FALLOW_SHARE_SHARED;
@@ -157,12 +188,9 @@ int fl_backing_create(struct fl_backing *b, const struct fl_backing_options *o)
 	if (b->populate == FALLOW_POPULATE_ALLOCATE && (!fd_backed || !b->shared))
 		return -EOPNOTSUPP;
 	fl_format(b->name, sizeof(b->name), "%s", o->name && *o->name ? o->name : "fallow");
-	if (o->kind == FALLOW_BACKING_FILE) {
-		b->fd = o->own_fd ? o->fd : fl_os_dup(o->fd);
-		if (b->fd < 0)
-			return o->own_fd ? -EBADF : b->fd;
-	}
-	int result = create(b, o);
+	int result = o->kind == FALLOW_BACKING_FILE ? open_given(b, o) : 0;
+	if (result == 0)
+		result = create(b, o);
 	if (result != 0)
 		fl_backing_destroy(b);
 	return result;
@@ -176,17 +204,33 @@ void fl_backing_destroy(struct fl_backing *b)
 }
 
 /* Beyond RLIMIT_FSIZE the kernel would send SIGXFSZ before it says EFBIG. */
-static int extend_file(struct fl_backing *b, uint64_t length)
+static int set_length(struct fl_backing *b, uint64_t length)
 {
 	struct rlimit limit;
 
-	if (length <= b->file_length)
-		return 0;
-	if (fl_os_getrlimit(RLIMIT_FSIZE, &limit) == 0 && length > limit.rlim_cur)
+	if (length > b->file_length && fl_os_getrlimit(RLIMIT_FSIZE, &limit) == 0 && length > limit.rlim_cur)
 		return -EFBIG;
 	int result = fl_os_ftruncate(b->fd, length);
 	if (result == 0)
 		b->file_length = length;
+	return result;
+}
+
+/* A last page that the file fills in part is there as it is. */
+static int extend_file(struct fl_backing *b, uint64_t length)
+{
+	return length <= fl_align_up(b->file_length, b->page_size) ? 0 : set_length(b, length);
+}
+
+int fl_backing_set_length(struct fl_backing *b, uint64_t length)
+{
+	if (b->kind == FALLOW_BACKING_FILE && !b->shared && length < b->own_from)
+		length = fl_min(b->own_from, b->file_length);
+	if (length == b->file_length)
+		return 0;
+	int result = set_length(b, length);
+	if (result == 0)
+		b->own_from = fl_min(b->own_from, length);
 	return result;
 }
 
@@ -202,7 +246,8 @@ struct fl_failure fl_backing_activate(struct fl_backing *b, void *address, size_
 		if (result != 0)
 			return fl_backing_diagnose(b, result, true);
 	}
-	int result = fl_os_mmap(&place, length, PROT_READ | PROT_WRITE, flags, b->fd, b->fd < 0 ? 0 : offset);
+	int protection = b->closed ? PROT_NONE : PROT_READ | PROT_WRITE;
+	int result = fl_os_mmap(&place, length, protection, flags, b->fd, b->fd < 0 ? 0 : offset);
 	if (result == 0 && place != address) {
 		/* Kernels before 4.17 take MAP_FIXED_NOREPLACE for a hint. */
 		fl_os_munmap(place, length);

@@ -21,6 +21,10 @@ struct fl_backing {
 	enum fallow_populate populate; /* never AUTO */
 	bool shared;
 	bool huge;                     /* on hugetlb: pages from the pool, or a file on hugetlbfs */
+	bool closed;                   /* activated without access, which the owner opens by mprotect */
+	bool in_memory;                /* a file on tmpfs, or a memfd on small pages */
+	bool had_storage;              /* the file was given to us with some */
+	bool own_position;             /* nobody else's descriptor moves with ours when we seek */
 	int fd;                        /* -1, or ours to close */
 	int map_flags;                 /* MAP_HUGETLB and its size */
 	int node;                      /* NUMA node, -1: any */
@@ -37,16 +41,19 @@ struct fl_backing_options {
 	size_t page_size; /* 0: the backing's default */
 	int fd;           /* FILE only: duplicated, or taken over when own_fd */
 	bool own_fd;
+	bool closed;
 	int node;
 	const char *name; /* may be NULL */
 };
 
-/* 0 or -errno as fallow_arena_create() documents; nothing to clean up on failure but a taken over fd, which is closed. */
+/*
+ * 0 or -errno as fallow_arena_create() documents; nothing to clean up on failure but a taken over fd, which is closed.
+ */
 int fl_backing_create(struct fl_backing *backing, const struct fl_backing_options *options);
 
 /*
- * *page_size 0 becomes the system's default huge page. -EINVAL: the system has no huge page of this size; -EOPNOTSUPP: it
- * has none at all.
+ * *page_size 0 becomes the system's default huge page. -EINVAL: the system has no huge page of this size; -EOPNOTSUPP:
+ * it has none at all.
  */
 int fl_backing_huge_page(size_t *page_size);
 
@@ -63,8 +70,29 @@ struct fl_failure fl_backing_activate(struct fl_backing *backing, void *address,
 struct fl_failure fl_backing_populate(const struct fl_backing *backing, enum fallow_populate mode, void *address,
 				      size_t length, uint64_t offset);
 
+/*
+ * The same for a range that others may be using: pages that are present stay as they are. After a failure what came in
+ * stays too. The reason was looked for while the backing was at its end.
+ */
+struct fl_failure fl_backing_bring_in(const struct fl_backing *backing, enum fallow_populate mode, void *address,
+				      size_t length, uint64_t offset);
+
 /* Give the range's memory back; it then reads as zero. 0 or -errno, with an unknown part given back. */
 int fl_backing_discard(const struct fl_backing *backing, void *address, size_t length, uint64_t offset);
+
+/*
+ * The first bytes at or after from, and before end, for which the file has storage: [*start, *stop), *stop at most end.
+ * *start is end when there are none. Where a file's storage cannot be listed (hugetlbfs), all that was in it when it
+ * was given to us counts as stored, unless it was empty. Nothing is stored without a file.
+ */
+int fl_backing_storage(const struct fl_backing *backing, uint64_t from, uint64_t end, uint64_t *start, uint64_t *stop);
+
+/*
+ * Make the file length bytes long. 0; -EPERM: a seal forbids it; -EFBIG: beyond RLIMIT_FSIZE or what the filesystem can
+ * address; -ENOSPC; with the file as it was. A file that is mapped privately never gets shorter than it was given to
+ * us.
+ */
+int fl_backing_set_length(struct fl_backing *backing, uint64_t length);
 
 /* The reason for a kernel's -errno when mapping (mapping true) or populating on this backing. */
 struct fl_failure fl_backing_diagnose(const struct fl_backing *backing, int error, bool mapping) FL_COLD;

@@ -5,7 +5,8 @@
  * MADV_POPULATE_WRITE and _READ (5.14) say EFAULT where a touch would raise SIGBUS, but leave what they got before the
  * end; so a failure discards the whole range. They do not stop for signals and hold the address space's lock for reading
  * all along: a range is cut into calls of CHUNK bytes. Where they are refused (EINVAL), process_vm_writev into the own
- * process does the same.
+ * process does the same for pages that are new. Pages that may hold something are touched by a word that is written as it
+ * is, which takes a call each, or read.
  */
 #include <errno.h>
 
@@ -39,15 +40,43 @@ static int touch_by_write(char *address, size_t length, size_t page_size)
 	return 0;
 }
 
-static int populate_chunk(const struct fl_backing *b, char *address, size_t length, int advice)
+static int touch_by_rewrite(char *address, size_t length, size_t page_size)
+{
+	int result = 0;
+
+	for (size_t at = 0; at < length && result == 0; at += page_size)
+		result = fl_os_rewrite_word(address + at);
+	return result;
+}
+
+static int touch_by_read(char *address, size_t length, size_t page_size)
+{
+	char byte;
+	int result = 0;
+
+	for (size_t at = 0; at < length && result >= 0; at += page_size)
+		result = (int)fl_os_read_self(&(struct iovec){ &byte, 1 }, 1, &(struct iovec){ address + at, 1 }, 1);
+	return result < 0 ? result : 0;
+}
+
+enum pages {
+	NEW,
+	USED, /* some may hold something, and others may be writing to them */
+};
+
+static int populate_chunk(const struct fl_backing *b, char *address, size_t length, int advice, enum pages pages)
 {
 	int result = -EAGAIN;
 
 	for (int i = 0; i < NRETRIES && (result == -EAGAIN || result == -EINTR); i++)
 		result = fl_os_madvise(address, length, advice);
-	if (result == -EINVAL)
-		result = touch_by_write(address, length, b->page_size);
-	return result;
+	if (result != -EINVAL)
+		return result;
+	if (pages == NEW)
+		return touch_by_write(address, length, b->page_size);
+	if (advice == MADV_POPULATE_READ)
+		return touch_by_read(address, length, b->page_size);
+	return touch_by_rewrite(address, length, b->page_size);
 }
 
 /* fallocate stops for signals on hugetlbfs, keeping a part; going on from the start is harmless. */
@@ -61,7 +90,7 @@ static int allocate(const struct fl_backing *b, uint64_t offset, size_t length)
 }
 
 static int populate(const struct fl_backing *b, enum fallow_populate mode, char *address, size_t length,
-		    uint64_t offset)
+		    uint64_t offset, enum pages pages)
 {
 	if (mode == FALLOW_POPULATE_ALLOCATE) {
 		int result = allocate(b, offset, length);
@@ -71,7 +100,7 @@ static int populate(const struct fl_backing *b, enum fallow_populate mode, char 
 	int advice = mode == FALLOW_POPULATE_READ ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
 	size_t chunk = fl_max(CHUNK, b->page_size);
 	for (size_t done = 0; done < length; done += chunk) {
-		int result = populate_chunk(b, address + done, fl_min(chunk, length - done), advice);
+		int result = populate_chunk(b, address + done, fl_min(chunk, length - done), advice, pages);
 		if (result != 0)
 			return result;
 	}
@@ -83,12 +112,20 @@ struct fl_failure fl_backing_populate(const struct fl_backing *b, enum fallow_po
 {
 	if (mode == FALLOW_POPULATE_NONE)
 		return (struct fl_failure){ FALLOW_REASON_NONE, 0 };
-	int result = populate(b, mode, address, length, offset);
+	int result = populate(b, mode, address, length, offset, NEW);
 	if (result == 0)
 		return (struct fl_failure){ FALLOW_REASON_NONE, 0 };
 	struct fl_failure failure = fl_backing_diagnose(b, result, false);
 	fl_backing_discard(b, address, length, offset);
 	return failure;
+}
+
+struct fl_failure fl_backing_bring_in(const struct fl_backing *b, enum fallow_populate mode, void *address,
+				      size_t length, uint64_t offset)
+{
+	int result = populate(b, mode, address, length, offset, USED);
+
+	return result == 0 ? (struct fl_failure){ FALLOW_REASON_NONE, 0 } : fl_backing_diagnose(b, result, false);
 }
 
 static int advise(void *address, size_t length, int advice)
@@ -97,6 +134,9 @@ static int advise(void *address, size_t length, int advice)
 
 	for (int i = 0; i < NRETRIES && result == -EAGAIN; i++)
 		result = fl_os_madvise(address, length, advice);
+	/* Memory that the program has locked. */
+	if (result == -EINVAL && advice == MADV_DONTNEED)
+		result = fl_os_madvise(address, length, MADV_DONTNEED_LOCKED);
 	return result;
 }
 

@@ -58,6 +58,7 @@ static const char *const texts[] = {
 	[FALLOW_REASON_ADDRESS_SPACE] = "address space reservation used up",
 	[FALLOW_REASON_TOO_LARGE] = "size beyond PTRDIFF_MAX",
 	[FALLOW_REASON_FAULT] = "mapping refuses to be populated",
+	[FALLOW_REASON_MAP_LIMIT] = "map limit",
 };
 
 const char *fallow_reason_text(enum fallow_reason reason)

@@ -8,10 +8,14 @@
 #include <asm/mman.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <linux/futex.h>
 #include <linux/magic.h>
 #include <linux/memfd.h>
 #include <linux/prctl.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -27,6 +31,13 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* 6.1 */
 #endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24 /* 5.18 */
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* 6.13 on private anonymous memory, 6.15 on files and shared memory */
+#define MADV_GUARD_REMOVE 103
+#endif
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41 /* 5.17 */
 #define PR_SET_VMA_ANON_NAME 0
@@ -40,5 +51,32 @@
 #ifndef MPOL_BIND
 #define MPOL_BIND 2
 #endif
+
+/* PAGEMAP_SCAN of /proc/PID/pagemap, 6.7. Named apart from the kernel's own, which newer headers have. */
+struct fl_scan_range {
+	uint64_t start;
+	uint64_t end;
+	uint64_t categories;
+};
+struct fl_scan {
+	uint64_t size;
+	uint64_t flags;
+	uint64_t start;
+	uint64_t end;
+	uint64_t walk_end;
+	uint64_t ranges;
+	uint64_t nranges;
+	uint64_t max_pages;
+	uint64_t category_inverted;
+	uint64_t category_mask;
+	uint64_t category_anyof_mask;
+	uint64_t return_mask;
+};
+#define FL_SCAN _IOWR('f', 16, struct fl_scan)
+#define FL_SCAN_FILE (1 << 2)
+#define FL_SCAN_PRESENT (1 << 3)
+#define FL_SCAN_SWAPPED (1 << 4)
+#define FL_SCAN_ZERO (1 << 5)
+#define FL_SCAN_HUGE (1 << 6)
 
 #endif

@@ -21,6 +21,10 @@ enum fl_lock_rank {
 	FL_RANK_DECAY,    /* the helper at work */
 	FL_RANK_ARENAS,   /* the list of arenas */
 	FL_RANK_POOLS,    /* pools and their arenas' count */
+	FL_RANK_MAPS,     /* the list of maps */
+	FL_RANK_GUARD,    /* making a map's holes loud */
+	FL_RANK_RANGES,   /* who works on which ranges of a map */
+	FL_RANK_MAP,      /* one map's pages and counts */
 	FL_RANK_SHARED,   /* using an arena's shared cache */
 	FL_RANK_ARENA,    /* one arena's caches */
 	FL_RANK_CACHE,    /* one cache of an explicit arena */

@@ -39,6 +39,12 @@ static const char *const call_names[FL_OS_NCALLS] = {
 	[FL_OS_WRITE] = "write",
 	[FL_OS_GETRLIMIT] = "prlimit64",
 	[FL_OS_PROCESS_VM_WRITEV] = "process_vm_writev",
+	[FL_OS_IOCTL] = "ioctl",
+	[FL_OS_LSEEK] = "lseek",
+	[FL_OS_MINCORE] = "mincore",
+	[FL_OS_PREAD] = "pread64",
+	[FL_OS_FUTEX_OR] = "futex",
+	[FL_OS_PROCESS_VM_READV] = "process_vm_readv",
 };
 
 const char *fl_os_call_name(enum fl_os_call call)
@@ -79,6 +85,12 @@ int fl_os_mremap_to(void *from, size_t from_length, size_t to_length, int flags,
 	FAULT(FL_OS_MREMAP, 0);
 	long result = RAW(SYS_mremap, from, from_length, to_length, flags | MREMAP_MAYMOVE | MREMAP_FIXED, to, 0);
 	return result < 0 && result > -4096 ? (int)result : 0;
+}
+
+int fl_os_mincore(void *address, size_t length, unsigned char *pages)
+{
+	FAULT(FL_OS_MINCORE, 0);
+	return (int)RAW(SYS_mincore, address, length, pages, 0, 0, 0);
 }
 
 int fl_os_mbind(void *address, size_t length, int node)
@@ -171,6 +183,24 @@ ssize_t fl_os_write(int fd, const void *buffer, size_t length)
 	return RAW(SYS_write, fd, buffer, length, 0, 0, 0);
 }
 
+ssize_t fl_os_pread(int fd, void *buffer, size_t length, uint64_t offset)
+{
+	FAULT(FL_OS_PREAD, 0);
+	return RAW(SYS_pread64, fd, buffer, length, offset, 0, 0);
+}
+
+int64_t fl_os_lseek(int fd, uint64_t offset, int whence)
+{
+	FAULT(FL_OS_LSEEK, whence);
+	return RAW(SYS_lseek, fd, offset, whence, 0, 0, 0);
+}
+
+long fl_os_ioctl(int fd, unsigned long request, void *argument)
+{
+	FAULT(FL_OS_IOCTL, 0);
+	return RAW(SYS_ioctl, fd, request, argument, 0, 0, 0);
+}
+
 int fl_os_getrlimit(int resource, struct rlimit *result)
 {
 	FAULT(FL_OS_GETRLIMIT, 0);
@@ -182,6 +212,24 @@ ssize_t fl_os_write_self(const struct iovec *from, size_t nfrom, const struct io
 	FAULT(FL_OS_PROCESS_VM_WRITEV, 0);
 	long self = RAW(SYS_getpid, 0, 0, 0, 0, 0, 0);
 	return RAW(SYS_process_vm_writev, self, from, nfrom, to, nto, 0);
+}
+
+ssize_t fl_os_read_self(const struct iovec *to, size_t nto, const struct iovec *from, size_t nfrom)
+{
+	FAULT(FL_OS_PROCESS_VM_READV, 0);
+	long self = RAW(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	return RAW(SYS_process_vm_readv, self, to, nto, from, nfrom, 0);
+}
+
+/* The futex operation that changes a second word: here by or with 0. At worst it wakes one who waits for that word. */
+int fl_os_rewrite_word(void *address)
+{
+	uint32_t unused = 0;
+	uint32_t operation = FUTEX_OP(FUTEX_OP_OR, 0, FUTEX_OP_CMP_EQ, 1);
+
+	FAULT(FL_OS_FUTEX_OR, 0);
+	long result = RAW(SYS_futex, &unused, FUTEX_WAKE_OP_PRIVATE, 0, 0, address, operation);
+	return result < 0 ? (int)result : 0;
 }
 
 int fl_os_futex_wait(uint32_t *word, uint32_t expected)
@@ -234,6 +282,18 @@ uint64_t fl_os_random(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	value = (uint64_t)now.tv_nsec ^ (uintptr_t)&value ^ (uint64_t)getauxval(AT_RANDOM);
 	return value * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+size_t fl_os_nprocessors(void)
+{
+	unsigned long mask[64] = { 0 };
+	size_t n = 0;
+
+	if (RAW(SYS_sched_getaffinity, 0, sizeof(mask), mask, 0, 0, 0) < 0)
+		return 1;
+	for (size_t i = 0; i < FL_LENGTH(mask); i++)
+		n += (size_t)__builtin_popcountl(mask[i]);
+	return n;
 }
 
 size_t fl_os_page_size(void)

@@ -37,6 +37,12 @@ enum fl_os_call {
 	FL_OS_WRITE,
 	FL_OS_GETRLIMIT,
 	FL_OS_PROCESS_VM_WRITEV,
+	FL_OS_IOCTL,
+	FL_OS_LSEEK,
+	FL_OS_MINCORE,
+	FL_OS_PREAD,
+	FL_OS_FUTEX_OR,
+	FL_OS_PROCESS_VM_READV,
 	FL_OS_NCALLS,
 };
 
@@ -56,6 +62,8 @@ int fl_os_mprotect(void *address, size_t length, int protection);
 int fl_os_madvise(void *address, size_t length, int advice);
 /* Moves a mapping onto the place `to`, which is replaced. */
 int fl_os_mremap_to(void *from, size_t from_length, size_t to_length, int flags, void *to);
+/* A byte a page, whose lowest bit says whether a touch would find it in memory. */
+int fl_os_mincore(void *address, size_t length, unsigned char *pages);
 int fl_os_mbind(void *address, size_t length, int node);
 /* Best effort: kernels without it, or built without it, show no name. */
 void fl_os_name_mapping(void *address, size_t length, const char *name);
@@ -75,9 +83,18 @@ void fl_os_unlink(const char *path);
 /* Bytes read or written, or -errno. */
 ssize_t fl_os_read(int fd, void *buffer, size_t length);
 ssize_t fl_os_write(int fd, const void *buffer, size_t length);
+ssize_t fl_os_pread(int fd, void *buffer, size_t length, uint64_t offset);
+/* The new offset, or -errno. */
+int64_t fl_os_lseek(int fd, uint64_t offset, int whence);
+/* What the request returns, or -errno. */
+long fl_os_ioctl(int fd, unsigned long request, void *argument);
 int fl_os_getrlimit(int resource, struct rlimit *result);
 /* Writes into the own process; answers EFAULT, or a short count, where a touch would raise a signal. */
 ssize_t fl_os_write_self(const struct iovec *from, size_t nfrom, const struct iovec *to, size_t nto);
+/* Reads from the own process, with the same answers. */
+ssize_t fl_os_read_self(const struct iovec *to, size_t nto, const struct iovec *from, size_t nfrom);
+/* Write a word as it is, atomically; answers EFAULT where a touch would raise a signal. */
+int fl_os_rewrite_word(void *address);
 
 /* These cannot fail in a way that matters. */
 int fl_os_futex_wait(uint32_t *word, uint32_t expected);
@@ -90,6 +107,8 @@ uint64_t fl_os_clock_ms(void);
 uint64_t fl_os_clock_ms_exact(void);
 /* A hard to guess number; falls back to the clock and addresses where the kernel has no randomness yet. */
 uint64_t fl_os_random(void);
+/* Processors that this thread may run on; at least 1. */
+size_t fl_os_nprocessors(void);
 /* The machine's base page size in bytes, from the auxiliary vector. */
 size_t fl_os_page_size(void);
 /* True when the program was given privileges at exec: the environment is not to be trusted. */

@@ -39,6 +39,31 @@ static int use_arena()
 	return 0;
 }
 
+static bool go_on(fallow_map *, size_t done, size_t total, void *)
+{
+	return done <= total;
+}
+
+static int use_map()
+{
+	fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
+	fallow_populate_options populate = FALLOW_POPULATE_OPTIONS_INIT;
+	fallow_map_stat stat = FALLOW_MAP_STAT_INIT;
+	fallow_map *map = nullptr;
+
+	if (options.size != sizeof(options) || options.fd != -1 || options.node != -1)
+		return 12;
+	options.length = 1 << 20;
+	populate.progress = go_on;
+	if (fallow_map_create(&options, &map) != 0 || fallow_map_populate_with(map, 0, 1 << 20, &populate) != 0)
+		return 13;
+	std::memset(fallow_map_base(map), 1, 1 << 20);
+	if (fallow_map_stats(map, &stat) != 0 || stat.populated != 1 << 20)
+		return 14;
+	fallow_map_destroy(map);
+	return 0;
+}
+
 static int use_the_rest()
 {
 	fallow_pool_options options = FALLOW_POOL_OPTIONS_INIT;
@@ -67,5 +92,7 @@ int main()
 {
 	int status = use_arena();
 
+	if (status == 0)
+		status = use_map();
 	return status ? status : use_the_rest();
 }

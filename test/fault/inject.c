@@ -43,6 +43,12 @@ static const int errors[FL_OS_NCALLS] = {
 	[FL_OS_WRITE] = -EIO,
 	[FL_OS_GETRLIMIT] = -EPERM,
 	[FL_OS_PROCESS_VM_WRITEV] = -EFAULT,
+	[FL_OS_IOCTL] = -ENOTTY,
+	[FL_OS_LSEEK] = -EINVAL,
+	[FL_OS_MINCORE] = -EAGAIN,
+	[FL_OS_PREAD] = -EIO,
+	[FL_OS_FUTEX_OR] = -EFAULT,
+	[FL_OS_PROCESS_VM_READV] = -EFAULT,
 };
 
 static int answer(enum fl_os_call call, int detail)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Proves that a program which has used up max_map_count is told so instead of dying: an arena from before either serves
- * or says NULL with ENOMEM and the reason, a new one either comes to be or is refused with ENOMEM, and when mappings are
- * given back everything works again.
+ * or says NULL with ENOMEM and the reason, a new one either comes to be or is refused with ENOMEM, and when mappings
+ * are given back everything works again.
  */
 #include <errno.h>
 #include <string.h>

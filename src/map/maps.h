@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The list of maps, for fork: a child puts back the locks that other threads of its parent held.
+ */
+#ifndef FL_MAP_MAPS_H
+#define FL_MAP_MAPS_H
+
+#include "map/map.h"
+
+void fl_maps_add(struct fallow_map *map);
+void fl_maps_remove(struct fallow_map *map);
+
+#endif
