@@ -18,7 +18,7 @@
 #include "pool/pool.h"
 
 /* Bytes from which on slabs get huge pages. */
-#define SLABS_HUGE_FROM (64 * FL_MIB)
+#define SLABS_HUGE_FROM (32 * FL_MIB)
 
 enum state {
 	NOT_STARTED,

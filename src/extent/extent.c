@@ -205,17 +205,6 @@ static size_t place(const struct fl_region *region, size_t from, size_t n, size_
 	}
 }
 
-static void advise_thp(struct fl_region *region, size_t from, size_t to)
-{
-	if (to < region->advise_from)
-		return;
-	from = fl_align_up(from, FL_UNIT_GRANULES);
-	if (from >= to)
-		return;
-	fl_os_madvise(fl_granule_address(region, from), (to - from) << FL_GRANULE_SHIFT, MADV_HUGEPAGE);
-	region->huge_from = fl_min(region->huge_from, from / FL_UNIT_GRANULES);
-}
-
 /* What a file held before reads as that, not as zero. */
 static void mark_old_content(struct fl_region *region, size_t from, size_t to)
 {
@@ -242,10 +231,10 @@ static struct fl_failure activate(struct fl_region *region, size_t to)
 				    (uint64_t)from << FL_GRANULE_SHIFT);
 	if (failure.reason != FALLOW_REASON_NONE)
 		return failure;
-	advise_thp(region, from, to);
 	mark_old_content(region, from, to);
 	__atomic_store_n(&region->frontier, to, __ATOMIC_RELEASE);
 	set_free(region, from, to - from);
+	fl_thp_grow(region, from, to);
 	return success;
 }
 
@@ -274,7 +263,8 @@ static struct fl_failure grow(struct fl_region *region, size_t n, size_t alignme
 			return (struct fl_failure){ FALLOW_REASON_ADDRESS_SPACE, 0 };
 		if (needed <= region->frontier)
 			return success;
-		size_t wished = fl_align_up(fl_max(needed, region->frontier + step), region->page_granules);
+		size_t wished = fl_max(needed, region->frontier + step);
+		wished = fl_align_up(wished, wished < region->advise_from ? region->page_granules : FL_UNIT_GRANULES);
 		failure = activate(region, fl_min(wished, region->nreserved));
 		if (failure.reason != FALLOW_REASON_NONE && wished > needed)
 			failure = activate(region, needed);
@@ -406,7 +396,7 @@ static void mark_present(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		struct fl_unit *u = &region->units[unit];
-		bool huge = region->backing.populate == FALLOW_POPULATE_NONE && unit >= region->huge_from && !u->plain &&
+		bool huge = region->backing.populate == FALLOW_POPULATE_NONE && u->huge &&
 			    (unit + 1) * FL_UNIT_GRANULES <= region->frontier;
 		uint64_t new = (huge ? ~UINT64_C(0) : mask) & ~u->present;
 		fl_counter_add(&region->present, (size_t)__builtin_popcountll(new) << FL_GRANULE_SHIFT);
@@ -426,6 +416,7 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 {
 	bool faults = region->backing.populate == FALLOW_POPULATE_NONE;
 	bool all = faults && written && (region->backing.huge || region->backing.fd >= 0);
+	struct fl_thp_trial trial;
 
 	fl_lock_take(&region->lock);
 	struct fl_failure failure = open_units(region, granule, n);
@@ -434,10 +425,13 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 		failure.reason = FALLOW_REASON_ARENA_LIMIT;
 	if (failure.reason == FALLOW_REASON_NONE)
 		fl_counter_add(&region->present, charge);
+	bool tries = charge != 0 && failure.reason == FALLOW_REASON_NONE && fl_thp_take_trial(region, granule, n, &trial);
 	fl_lock_put(&region->lock);
 	if (failure.reason != FALLOW_REASON_NONE || (charge == 0 && !all))
 		return failure;
 
+	if (tries)
+		fl_thp_try(region, &trial);
 	if (all)
 		failure = populate_all(region, granule, n);
 	else if (!faults)
@@ -480,8 +474,11 @@ void fl_extent_zero(struct fl_region *region, size_t granule, size_t n)
 	char *address = fl_granule_address(region, granule);
 	const struct fl_backing *backing = &region->backing;
 
+	bool small = true;
+
 	fl_lock_take(&region->lock);
-	bool small = (granule + n - 1) / FL_UNIT_GRANULES < region->huge_from;
+	FOR_EACH_UNIT(unit, mask, granule, n)
+		small = small && !region->units[unit].huge;
 	fl_lock_put(&region->lock);
 	bool discarded = small && n >= ZERO_BY_DISCARD && backing->populate == FALLOW_POPULATE_NONE &&
 			 backing->kind == FALLOW_BACKING_ANON && !backing->shared &&

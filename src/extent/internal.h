@@ -32,4 +32,21 @@ void fl_region_mend(struct fl_region *region);
 /* Something became idle: see that a purge will come. True when one is due now. */
 bool fl_purge_schedule(struct fl_region *region, uint64_t now);
 
+/* The frontier has moved over [from, to) granules. */
+void fl_thp_grow(struct fl_region *region, size_t from, size_t to);
+
+struct fl_thp_trial {
+	size_t unit; /* to bring in and time */
+	struct fl_unit_range range; /* that it speaks for */
+};
+
+/* Whether populating [granule, granule + n) is to begin with a trial; nobody else will make it. */
+bool fl_thp_take_trial(struct fl_region *region, size_t granule, size_t n, struct fl_thp_trial *trial);
+
+/* Make it. Without the region's lock; the unit is mapped, and a part of it the caller's. */
+void fl_thp_try(struct fl_region *region, const struct fl_thp_trial *trial);
+
+/* Keep the kernel's advice in step with what is about to be discarded. Without the lock; the granules in mask are ours. */
+void fl_thp_prepare_discard(struct fl_region *region, size_t unit, uint64_t mask);
+
 #endif

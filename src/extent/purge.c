@@ -4,9 +4,6 @@
  *
  * A purge takes idle granules out of the free set under the lock, discards them without it, in runs as long as can be,
  * and puts them back clean.
- *
- * Discarding a part of a huge page splits it, and khugepaged would fill the hole again: the unit's advice is taken away
- * first, and given again once the unit is discarded whole. Each such unit costs a mapping or two, so there are not many.
  */
 #include <errno.h>
 
@@ -18,9 +15,8 @@
 #include "os/kernel.h"
 #include "os/os.h"
 
-/* Granules that must be idle in a huge unit for it to be split; units that may be split at a time. */
+/* Granules that must be idle in a huge unit for it to be split. */
 #define SPLIT_LEAST (FL_UNIT_GRANULES / 4)
-#define SPLIT_MOST 8192
 
 /* Units discarded by one call at most: the address space's lock is held so long. */
 #define BATCH_UNITS 64
@@ -34,11 +30,6 @@ bool fl_purge_schedule(struct fl_region *region, uint64_t now)
 		fl_decay_wake();
 	}
 	return now >= region->purge_at;
-}
-
-static bool is_huge(const struct fl_region *region, size_t unit)
-{
-	return unit >= region->huge_from && !region->units[unit].plain;
 }
 
 /* The granules of a unit that a purge may have now. */
@@ -59,7 +50,7 @@ static uint64_t candidates(const struct fl_region *region, size_t unit, enum fl_
 		idle &= whole;
 	}
 	/* Splitting a huge page for little is not worth it. */
-	if (which == FL_PURGE_EXPIRED && is_huge(region, unit) && __builtin_popcountll(idle) < SPLIT_LEAST)
+	if (which == FL_PURGE_EXPIRED && u->huge && __builtin_popcountll(idle) < SPLIT_LEAST)
 		return 0;
 	return idle;
 }
@@ -152,21 +143,6 @@ static bool discard_run(struct fl_region *region, size_t granule, size_t n)
 				  (uint64_t)granule << FL_GRANULE_SHIFT) == 0;
 }
 
-/* Keep the kernel's advice in step with what is about to be discarded. */
-static void advise(struct fl_region *region, size_t unit, uint64_t mask)
-{
-	struct fl_unit *u = &region->units[unit];
-	bool whole = mask == ~UINT64_C(0);
-
-	if (unit < region->huge_from || whole != u->plain || (!whole && region->nplain >= SPLIT_MOST))
-		return;
-	if (fl_os_madvise(fl_granule_address(region, unit * FL_UNIT_GRANULES), FL_UNIT,
-			  whole ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) != 0)
-		return;
-	u->plain = !whole;
-	__atomic_add_fetch(&region->nplain, whole ? -1 : 1, __ATOMIC_RELAXED);
-}
-
 /* Give a batch's memory back without the lock: its granules are ours. gone: those that are now clean. */
 static void discard(struct fl_region *region, const struct batch *batch, uint64_t gone[BATCH_UNITS])
 {
@@ -177,7 +153,7 @@ static void discard(struct fl_region *region, const struct batch *batch, uint64_
 	for (size_t i = 0; i < batch->n; i++) {
 		gone[i] = batch->masks[i];
 		left[i] = batch->masks[i];
-		advise(region, batch->unit + i, batch->masks[i]);
+		fl_thp_prepare_discard(region, batch->unit + i, batch->masks[i]);
 		if (uncharge && left[i] == ~UINT64_C(0) && close_unit(region, batch->unit + i))
 			left[i] = 0;
 	}

@@ -168,7 +168,7 @@ static int create(struct fl_region *region, const struct fl_region_options *opti
 	region->held = options->held;
 	region->limit = fl_align_down(options->limit, page);
 	region->decay = options->decay;
-	region->huge_from = SIZE_MAX;
+	region->tries_huge = options->thp == FALLOW_THP_AUTO && options->backing.populate == FALLOW_POPULATE_NONE;
 	region->uncharge = -1;
 	fl_lock_init(&region->lock, FL_RANK_REGION);
 	fl_lock_init(&region->populate_lock, FL_RANK_POPULATE);

@@ -38,7 +38,13 @@ struct fl_unit {
 	uint32_t idle_since; /* when a granule was put last, low half of milliseconds */
 	uint8_t longest;     /* longest run in free */
 	bool closed;         /* inaccessible, to give its commit charge back: opened by populate */
-	bool plain;          /* was advised to be huge, until a part was discarded */
+	bool huge;           /* advised to be a huge page: a fault brings in all of it */
+	bool split;          /* was, until a part was discarded */
+};
+
+struct fl_unit_range {
+	size_t from;
+	size_t to;
 };
 
 /* Which of 64 units have a free run of at least 1 << k granules, and which have idle memory to look at. */
@@ -52,7 +58,7 @@ struct fl_region {
 	uintptr_t base;
 	size_t nreserved;         /* granules; base + nreserved granules is the end */
 	size_t page_granules;     /* granules in a page of the backing, at least 1 */
-	size_t advise_from;       /* granules of frontier from which on memory is advised to be huge */
+	bool tries_huge;          /* huge pages are timed before more of them are wished for */
 	bool held;                /* a pool's: never discarded */
 	size_t metadata_length;   /* of the claim that holds the tables */
 	uintptr_t metadata_base;
@@ -71,8 +77,9 @@ struct fl_region {
 	size_t limit;             /* bytes of present, 0: none */
 	size_t taken;             /* bytes */
 	size_t present;           /* bytes */
-	size_t huge_from;         /* first unit that was advised to be huge */
-	size_t nplain;            /* units that are not, any more */
+	size_t advise_from;       /* granules of frontier from which on memory is advised to be huge */
+	struct fl_unit_range untried; /* units mapped since, of which one is to be tried */
+	size_t nsplit;            /* units */
 	uint64_t decay;           /* milliseconds or FL_DECAY_NEVER */
 	uint64_t purge_at;        /* when to look for idle memory, 0: nothing is idle */
 	uint64_t npopulates;

@@ -272,6 +272,14 @@ uint64_t fl_os_clock_ms_exact(void)
 	return clock_ms(CLOCK_MONOTONIC);
 }
 
+uint64_t fl_os_cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 uint64_t fl_os_random(void)
 {
 	uint64_t value;

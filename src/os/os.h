@@ -105,6 +105,9 @@ void fl_os_yield(void);
 uint64_t fl_os_clock_ms(void);
 /* The same, exact: some tens of nanoseconds. */
 uint64_t fl_os_clock_ms_exact(void);
+
+/* What the thread has used of its processor, nanoseconds. */
+uint64_t fl_os_cpu_ns(void);
 /* A hard to guess number; falls back to the clock and addresses where the kernel has no randomness yet. */
 uint64_t fl_os_random(void);
 /* Processors that this thread may run on; at least 1. */
