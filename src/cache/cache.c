@@ -161,10 +161,24 @@ static void slab_event(struct fl_cache *cache, struct fl_slab *slab)
 		return_slots(cache, class);
 }
 
+/* A program that frees and allocates in turn has its one slot in hand again, past all lists. */
+static bool take_in_hand(struct fl_cache *cache, struct fl_slab *slab)
+{
+	struct fl_slot **head = &cache->heads[slab->class];
+
+	if (slab->state != FL_SLAB_FULL || !slab->lone || *head != NULL || !keeps_spares(slab))
+		return false;
+	*head = slab->free;
+	slab->free = NULL;
+	slab->countdown = 1;
+	return true;
+}
+
 void fl_cache_slab_event(struct fl_cache *cache, struct fl_slab *slab)
 {
 	begin(cache);
-	slab_event(cache, slab);
+	if (!take_in_hand(cache, slab))
+		slab_event(cache, slab);
 	end(cache);
 }
 
@@ -277,6 +291,7 @@ static struct fl_slot *refill_own(struct fl_cache *cache, unsigned int class, st
 		withdraw(cache, slab);
 		slab->free = NULL;
 		slab->state = FL_SLAB_FULL;
+		slab->lone = slots->next == NULL;
 		slab->countdown = 1;
 		return slots;
 	}

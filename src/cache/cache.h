@@ -78,10 +78,13 @@ static inline unsigned int fl_cache_id(const struct fl_cache *cache)
 /* A slot of the class, or NULL when the slow path must be taken. */
 static inline void *fl_cache_pop(struct fl_cache *cache, unsigned int class)
 {
-	struct fl_slot *slot = cache->heads[class];
+	struct fl_slot **head = &cache->heads[class];
 
+	/* Processors forward a store to a load at once only where both are addressed without an index. */
+	__asm__("" : "+r"(head));
+	struct fl_slot *slot = *head;
 	if (fl_likely(slot != NULL)) {
-		cache->heads[class] = slot->next;
+		*head = slot->next;
 		slot->slab = NULL;
 	}
 	return slot;

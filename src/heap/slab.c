@@ -36,6 +36,7 @@ void fl_slab_recast(struct fl_slab *slab, unsigned int class)
 	slab->ncarved = 0;
 	slab->class = (uint8_t)class;
 	slab->state = FL_SLAB_FULL;
+	slab->lone = false;
 	memset(slab->region->classes + granule_of(slab), (int)class, slab->ngranules);
 }
 

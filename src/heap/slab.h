@@ -41,6 +41,7 @@ struct fl_slab {
 	struct fl_region *region;
 	uint8_t class;
 	uint8_t state;        /* enum fl_slab_state */
+	bool lone;            /* had one free slot when its list was taken last */
 	uint8_t spare;        /* 1 + its place among the cache's empty slabs, 0: not one of them */
 };
 
