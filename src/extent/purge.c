@@ -27,7 +27,9 @@ bool fl_purge_schedule(struct fl_region *region, uint64_t now)
 		return false;
 	if (region->purge_at == 0) {
 		__atomic_store_n(&region->purge_at, now + region->decay, __ATOMIC_RELAXED);
-		fl_decay_wake();
+		/* What is due at once the caller does. */
+		if (region->decay != 0)
+			fl_decay_wake();
 	}
 	return now >= region->purge_at;
 }
