@@ -530,6 +530,7 @@ void *fl_cache_alloc_slow(struct fl_cache *cache, size_t size, size_t alignment,
 	if (arena == NULL) {
 		arena = fl_start();
 		if (arena == NULL) {
+			fl_failure_keep((struct fl_failure){ FALLOW_REASON_SYSTEM_MEMORY, -ENOMEM }, size);
 			errno = ENOMEM;
 			return NULL;
 		}
