@@ -73,8 +73,15 @@ static int create_hugetlb(struct fl_backing *b)
 	return result;
 }
 
+static void know_file(struct fl_backing *b, const struct stat *file)
+{
+	b->device = file->st_dev;
+	b->inode = file->st_ino;
+}
+
 static int create_memfd(struct fl_backing *b)
 {
+	struct stat file;
 	unsigned int flags = MFD_CLOEXEC;
 	size_t base_page = fl_os_page_size();
 
@@ -93,7 +100,10 @@ static int create_memfd(struct fl_backing *b)
 	b->fd = fd;
 	b->in_memory = !b->huge;
 	b->own_position = true;
-	return 0;
+	int result = fl_os_fstat(fd, &file);
+	if (result == 0)
+		know_file(b, &file);
+	return result;
 }
 
 /* Takes over b->fd: a duplicate, or one given away. */
@@ -121,6 +131,7 @@ static int create_file(struct fl_backing *b)
 	if (b->page_size != 0 && b->page_size != page_size)
 		return -EINVAL;
 	b->page_size = page_size;
+	know_file(b, &file);
 	b->file_length = (uint64_t)file.st_size;
 	b->had_storage = file.st_blocks > 0;
 	/* An arena begins behind what a file holds already, if that is to stay. */
@@ -191,16 +202,26 @@ int fl_backing_create(struct fl_backing *b, const struct fl_backing_options *o)
 	int result = o->kind == FALLOW_BACKING_FILE ? open_given(b, o) : 0;
 	if (result == 0)
 		result = create(b, o);
-	if (result != 0)
-		fl_backing_destroy(b);
+	if (result != 0 && b->fd >= 0)
+		fl_os_close(b->fd);
 	return result;
 }
 
 void fl_backing_destroy(struct fl_backing *b)
 {
-	if (b->fd >= 0)
+	if (b->fd >= 0 && fl_backing_check_fd(b) != -EBADF)
 		fl_os_close(b->fd);
 	b->fd = -1;
+}
+
+int fl_backing_check_fd(const struct fl_backing *b)
+{
+	struct stat file;
+	int result = fl_os_fstat(b->fd, &file);
+
+	if (result != 0)
+		return result;
+	return file.st_dev == b->device && file.st_ino == b->inode ? 0 : -EBADF;
 }
 
 /* Beyond RLIMIT_FSIZE the kernel would send SIGXFSZ before it says EFBIG. */
@@ -228,7 +249,9 @@ int fl_backing_set_length(struct fl_backing *b, uint64_t length)
 		length = fl_min(b->own_from, b->file_length);
 	if (length == b->file_length)
 		return 0;
-	int result = set_length(b, length);
+	int result = fl_backing_check_fd(b);
+	if (result == 0)
+		result = set_length(b, length);
 	if (result == 0)
 		b->own_from = fl_min(b->own_from, length);
 	return result;
@@ -242,7 +265,9 @@ struct fl_failure fl_backing_activate(struct fl_backing *b, void *address, size_
 	if (b->fd < 0) {
 		flags |= MAP_ANONYMOUS;
 	} else {
-		int result = extend_file(b, offset + length);
+		int result = fl_backing_check_fd(b);
+		if (result == 0)
+			result = extend_file(b, offset + length);
 		if (result != 0)
 			return fl_backing_diagnose(b, result, true);
 	}

@@ -9,6 +9,8 @@
 #ifndef FL_BACKING_BACKING_H
 #define FL_BACKING_BACKING_H
 
+#include <errno.h>
+
 #include <fallow/types.h>
 
 #include "base/base.h"
@@ -25,7 +27,8 @@ struct fl_backing {
 	bool in_memory;                /* a file on tmpfs, or a memfd on small pages */
 	bool had_storage;              /* the file was given to us with some */
 	bool own_position;             /* nobody else's descriptor moves with ours when we seek */
-	int fd;                        /* -1, or ours to close */
+	int fd;                        /* -1, or ours to close, if it still is what it was */
+	uint64_t device, inode;        /* of the file that fd was opened as */
 	int map_flags;                 /* MAP_HUGETLB and its size */
 	int node;                      /* NUMA node, -1: any */
 	size_t page_size;              /* bytes */
@@ -61,6 +64,13 @@ int fl_backing_huge_page(size_t *page_size);
 void fl_backing_destroy(struct fl_backing *backing);
 
 /*
+ * A program may close every descriptor that it does not know, and its next file then has our number. 0 while fd is the
+ * file that it was; -EBADF when it is closed or another: keep off it; other errors when the kernel does not say. Whoever
+ * closes and opens descriptors at this very moment is not found out.
+ */
+int fl_backing_check_fd(const struct fl_backing *backing);
+
+/*
  * Make [address, address + length) accessible: pages offset.. of the backing. The range must be free address space
  * (reason ADDRESS_SPACE when it is not). Nothing is populated.
  */
@@ -77,22 +87,32 @@ struct fl_failure fl_backing_populate(const struct fl_backing *backing, enum fal
 struct fl_failure fl_backing_bring_in(const struct fl_backing *backing, enum fallow_populate mode, void *address,
 				      size_t length, uint64_t offset);
 
-/* Give the range's memory back; it then reads as zero. 0 or -errno, with an unknown part given back. */
+/*
+ * Give the range's memory back; it then reads as zero. 0 or -errno, with an unknown part given back: -EBADF where that
+ * takes the file's descriptor (private mappings of files, locked memory) and the program has closed it.
+ */
 int fl_backing_discard(const struct fl_backing *backing, void *address, size_t length, uint64_t offset);
 
 /*
  * The first bytes at or after from, and before end, for which the file has storage: [*start, *stop), *stop at most end.
  * *start is end when there are none. Where a file's storage cannot be listed (hugetlbfs), all that was in it when it
- * was given to us counts as stored, unless it was empty. Nothing is stored without a file.
+ * was given to us counts as stored, unless it was empty. Nothing is stored without a file. 0 or -errno: -EBADF when the
+ * descriptor is lost.
  */
 int fl_backing_storage(const struct fl_backing *backing, uint64_t from, uint64_t end, uint64_t *start, uint64_t *stop);
 
 /*
  * Make the file length bytes long. 0; -EPERM: a seal forbids it; -EFBIG: beyond RLIMIT_FSIZE or what the filesystem can
- * address; -ENOSPC; with the file as it was. A file that is mapped privately never gets shorter than it was given to
- * us.
+ * address; -ENOSPC; -EBADF: the descriptor is lost; with the file as it was. A file that is mapped privately never gets
+ * shorter than it was given to us.
  */
 int fl_backing_set_length(struct fl_backing *backing, uint64_t length);
+
+/* The kernel, or a filter of system calls before it, will not do this at all, whatever there is of memory. */
+static inline bool fl_backing_is_refusal(int error)
+{
+	return error == -EINVAL || error == -EPERM || error == -EACCES || error == -ENOSYS || error == -EBADF;
+}
 
 /* The reason for a kernel's -errno when mapping (mapping true) or populating on this backing. */
 struct fl_failure fl_backing_diagnose(const struct fl_backing *backing, int error, bool mapping) FL_COLD;

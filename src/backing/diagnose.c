@@ -113,6 +113,8 @@ static enum fallow_reason diagnose_mapping(void)
 
 static enum fallow_reason reason(const struct fl_backing *b, int error, bool mapping)
 {
+	if (fl_backing_is_refusal(error))
+		return FALLOW_REASON_FAULT;
 	if (mapping && (error == -ENOMEM || error == -EAGAIN))
 		return diagnose_mapping();
 	if (b->huge)

@@ -7,6 +7,8 @@
  * all along: a range is cut into calls of CHUNK bytes. Where they are refused (EINVAL), process_vm_writev into the own
  * process does the same for pages that are new. Pages that may hold something are touched by a word that is written as it
  * is, which takes a call each, or read.
+ *
+ * Memory of a shared file is given back by address (MADV_REMOVE), as the descriptor may be the program's by now.
  */
 #include <errno.h>
 
@@ -82,8 +84,11 @@ static int populate_chunk(const struct fl_backing *b, char *address, size_t leng
 /* fallocate stops for signals on hugetlbfs, keeping a part; going on from the start is harmless. */
 static int allocate(const struct fl_backing *b, uint64_t offset, size_t length)
 {
-	int result = -EINTR;
+	int result = fl_backing_check_fd(b);
 
+	if (result != 0)
+		return result;
+	result = -EINTR;
 	for (int i = 0; i < NRETRIES && result == -EINTR; i++)
 		result = fl_os_fallocate(b->fd, 0, offset, length);
 	return result;
@@ -132,7 +137,7 @@ static int advise(void *address, size_t length, int advice)
 {
 	int result = -EAGAIN;
 
-	for (int i = 0; i < NRETRIES && result == -EAGAIN; i++)
+	for (int i = 0; i < NRETRIES && (result == -EAGAIN || result == -EINTR); i++)
 		result = fl_os_madvise(address, length, advice);
 	/* Memory that the program has locked. */
 	if (result == -EINVAL && advice == MADV_DONTNEED)
@@ -140,25 +145,29 @@ static int advise(void *address, size_t length, int advice)
 	return result;
 }
 
-static int punch_hole(int fd, uint64_t offset, size_t length)
+static int punch_hole(const struct fl_backing *b, uint64_t offset, size_t length)
 {
-	int result = -EINTR;
+	int result = fl_backing_check_fd(b);
 
+	if (result != 0)
+		return result;
+	result = -EINTR;
 	for (int i = 0; i < NRETRIES && result == -EINTR; i++)
-		result = fl_os_fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+		result = fl_os_fallocate(b->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
 	return result;
 }
 
 int fl_backing_discard(const struct fl_backing *b, void *address, size_t length, uint64_t offset)
 {
+	int result = advise(address, length, b->shared ? MADV_REMOVE : MADV_DONTNEED);
 	if (b->fd < 0)
-		return advise(address, length, b->shared ? MADV_REMOVE : MADV_DONTNEED);
+		return result;
+	/* Locked memory is EINVAL, but may be punched out. */
 	if (b->shared)
-		return punch_hole(b->fd, offset, length);
+		return result == 0 ? 0 : punch_hole(b, offset, length);
 	/* A private mapping has copies of its own beside the file's pages; what lies in a user's file from before stays. */
-	int result = advise(address, length, MADV_DONTNEED);
 	uint64_t from = offset > b->own_from ? offset : b->own_from;
 	if (result == 0 && from < offset + length)
-		result = punch_hole(b->fd, from, (size_t)(offset + length - from));
+		result = punch_hole(b, from, (size_t)(offset + length - from));
 	return result;
 }

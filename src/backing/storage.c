@@ -64,7 +64,10 @@ int fl_backing_storage(const struct fl_backing *b, uint64_t from, uint64_t end, 
 {
 	if (b->fd < 0 || b->huge)
 		return unlisted(b, from, end, start, stop);
-	int result = by_extents(b->fd, from, end, start, stop);
+	int result = fl_backing_check_fd(b);
+	if (result != 0)
+		return result;
+	result = by_extents(b->fd, from, end, start, stop);
 	if (result == 0 || result == -ENOMEM)
 		return result;
 	if (!b->own_position)
