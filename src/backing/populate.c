@@ -4,9 +4,10 @@
  *
  * MADV_POPULATE_WRITE and _READ (5.14) say EFAULT where a touch would raise SIGBUS, but leave what they got before the
  * end; so a failure discards the whole range. They do not stop for signals and hold the address space's lock for reading
- * all along: a range is cut into calls of CHUNK bytes. Where they are refused (EINVAL), process_vm_writev into the own
- * process does the same for pages that are new. Pages that may hold something are touched by a word that is written as it
- * is, which takes a call each, or read.
+ * all along: a range is cut into calls of CHUNK bytes. Where they are refused, by an older kernel (EINVAL) or a filter of
+ * system calls, pages that are new are touched by process_vm_writev into the own process, and where that is refused too
+ * (some containers do), by read(2) of /dev/zero. Pages that may hold something are touched by a word that is written as
+ * it is, which takes a call each, or read.
  *
  * Memory of a shared file is given back by address (MADV_REMOVE), as the descriptor may be the program's by now.
  */
@@ -42,6 +43,29 @@ static int touch_by_write(char *address, size_t length, size_t page_size)
 	return 0;
 }
 
+/* Read one zero byte into each page. */
+static int touch_by_zeros(char *address, size_t length, size_t page_size)
+{
+	int result = 0, zeros = fl_os_open("/dev/zero", O_RDONLY, 0);
+
+	if (zeros < 0)
+		return zeros;
+	for (size_t at = 0; at < length && result == 0; at += page_size) {
+		ssize_t n = fl_os_read(zeros, address + at, 1);
+		if (n != 1)
+			result = n < 0 ? (int)n : -EFAULT;
+	}
+	fl_os_close(zeros);
+	return result;
+}
+
+static int touch_new(char *address, size_t length, size_t page_size)
+{
+	int result = touch_by_write(address, length, page_size);
+
+	return fl_backing_is_refusal(result) ? touch_by_zeros(address, length, page_size) : result;
+}
+
 static int touch_by_rewrite(char *address, size_t length, size_t page_size)
 {
 	int result = 0;
@@ -72,10 +96,10 @@ static int populate_chunk(const struct fl_backing *b, char *address, size_t leng
 
 	for (int i = 0; i < NRETRIES && (result == -EAGAIN || result == -EINTR); i++)
 		result = fl_os_madvise(address, length, advice);
-	if (result != -EINVAL)
+	if (!fl_backing_is_refusal(result))
 		return result;
 	if (pages == NEW)
-		return touch_by_write(address, length, b->page_size);
+		return touch_new(address, length, b->page_size);
 	if (advice == MADV_POPULATE_READ)
 		return touch_by_read(address, length, b->page_size);
 	return touch_by_rewrite(address, length, b->page_size);
