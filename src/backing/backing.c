@@ -165,6 +165,20 @@ static int open_given(struct fl_backing *b, const struct fl_backing_options *o)
 	return b->fd < 0 ? b->fd : 0;
 }
 
+/* Whether memory can be bound to the node, asked of a page of address space. -EINVAL: there is no such node. */
+static int check_node(int node)
+{
+	void *place = NULL;
+	size_t page = fl_os_page_size();
+
+	int result = fl_os_mmap(&place, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (result != 0)
+		return result;
+	result = fl_os_mbind(place, page, node);
+	fl_os_munmap(place, page);
+	return result;
+}
+
 static bool in_range(const struct fl_backing_options *o)
 {
 	return (unsigned int)o->kind <= FALLOW_BACKING_FILE && (unsigned int)o->share <= FALLOW_SHARE_SHARED &&
@@ -173,6 +187,10 @@ static bool in_range(const struct fl_backing_options *o)
 
 static int create(struct fl_backing *b, const struct fl_backing_options *o)
 {
+	int result = o->node >= 0 ? check_node(o->node) : 0;
+
+	if (result != 0)
+		return result;
 	switch (o->kind) {
 	case FALLOW_BACKING_ANON:
 		return create_anon(b);
@@ -257,6 +275,16 @@ int fl_backing_set_length(struct fl_backing *b, uint64_t length)
 	return result;
 }
 
+/* What the backing's mappings have besides memory: its node, and a name where the kernel keeps one. */
+static int furnish(const struct fl_backing *b, void *address, size_t length)
+{
+	int result = b->node >= 0 ? fl_os_mbind(address, length, b->node) : 0;
+
+	if (result == 0 && b->fd < 0)
+		fl_os_name_mapping(address, length, b->name);
+	return result;
+}
+
 struct fl_failure fl_backing_activate(struct fl_backing *b, void *address, size_t length, uint64_t offset)
 {
 	void *place = address;
@@ -282,9 +310,22 @@ struct fl_failure fl_backing_activate(struct fl_backing *b, void *address, size_
 		return (struct fl_failure){ FALLOW_REASON_ADDRESS_SPACE, result };
 	if (result != 0)
 		return fl_backing_diagnose(b, result, true);
-	if (b->node >= 0)
-		fl_os_mbind(address, length, b->node);
-	if (b->fd < 0)
-		fl_os_name_mapping(address, length, b->name);
+	result = furnish(b, address, length);
+	if (result != 0) {
+		fl_os_munmap(address, length);
+		return fl_backing_diagnose(b, result, true);
+	}
 	return (struct fl_failure){ FALLOW_REASON_NONE, 0 };
+}
+
+int fl_backing_close(void *address, size_t length)
+{
+	return fl_os_mmap(&address, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+int fl_backing_open(const struct fl_backing *b, void *address, size_t length)
+{
+	int result = fl_os_mprotect(address, length, PROT_READ | PROT_WRITE);
+
+	return result == 0 ? furnish(b, address, length) : result;
 }

@@ -108,6 +108,13 @@ int fl_backing_storage(const struct fl_backing *backing, uint64_t from, uint64_t
  */
 int fl_backing_set_length(struct fl_backing *backing, uint64_t length);
 
+/*
+ * For private anonymous memory: discard it so that its commit charge goes too, which leaves it inaccessible; and make it
+ * accessible again, as fl_backing_activate() had made it. 0 or -errno: as it was, though open may have got half way.
+ */
+int fl_backing_close(void *address, size_t length);
+int fl_backing_open(const struct fl_backing *backing, void *address, size_t length);
+
 /* The kernel, or a filter of system calls before it, will not do this at all, whatever there is of memory. */
 static inline bool fl_backing_is_refusal(int error)
 {

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <fallow/pool.h>
 
@@ -26,6 +27,18 @@ static void must_be_refused(const struct fallow_pool_options *bad, int error)
 	must_equal(fallow_pool_create(bad, &pool), error);
 	must(pool == NULL);
 	must_equal(place_free_2m(), 4 * (2LL << 20));
+}
+
+/* Within the range of numbers, but not on this machine. */
+static int a_node_that_is_not(void)
+{
+	char path[64];
+	int node = 0;
+
+	do
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d", ++node);
+	while (access(path, F_OK) == 0);
+	return node;
 }
 
 static void misuse(void *argument)
@@ -63,6 +76,12 @@ static void misuse(void *argument)
 	bad.node = 4000;
 	must_be_refused(&bad, -EINVAL);
 	bad.node = -2;
+	must_be_refused(&bad, -EINVAL);
+	bad.node = a_node_that_is_not();
+	must_be_refused(&bad, -EINVAL);
+	bad.supply = FALLOW_POOL_ON_DEMAND;
+	must_be_refused(&bad, -EINVAL);
+	bad.mount = PLACE_HUGETLBFS;
 	must_be_refused(&bad, -EINVAL);
 	bad = options();
 	bad.mount = "/nowhere/at/all";

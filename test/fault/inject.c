@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "extent/region.h"
@@ -19,8 +20,7 @@ static __thread bool armed;
 static struct {
 	struct fault fault;
 	unsigned long count;
-	int struck;
-	bool struck_munmap;
+	bool struck[FL_OS_NCALLS];
 } injection;
 
 /* The way each call is most likely to fail. */
@@ -61,8 +61,7 @@ static int answer(enum fl_os_call call, int detail)
 	unsigned long count = ++injection.count;
 	if (count != injection.fault.nth && !(injection.fault.for_good && count > injection.fault.nth))
 		return 0;
-	injection.struck = errors[call];
-	injection.struck_munmap = injection.struck_munmap || call == FL_OS_MUNMAP;
+	injection.struck[call] = true;
 	return errors[call];
 }
 
@@ -75,8 +74,7 @@ void inject(struct fault fault)
 {
 	injection.fault = fault;
 	injection.count = 0;
-	injection.struck = 0;
-	injection.struck_munmap = false;
+	memset(injection.struck, 0, sizeof(injection.struck));
 	armed = true;
 }
 
@@ -86,14 +84,18 @@ unsigned long inject_end(void)
 	return injection.count;
 }
 
-int inject_struck(void)
+bool inject_struck(int error)
 {
-	return injection.struck;
+	for (size_t call = 0; call < FL_OS_NCALLS; call++) {
+		if (injection.struck[call] && errors[call] == error)
+			return true;
+	}
+	return false;
 }
 
 bool inject_struck_munmap(void)
 {
-	return injection.struck_munmap;
+	return injection.struck[FL_OS_MUNMAP];
 }
 
 static int hex_digit(char c)

@@ -31,8 +31,8 @@ void inject(struct fault fault);
 /* No fault any more; returns how many calls of the armed kind there were. */
 unsigned long inject_end(void);
 
-/* Whether the fault has struck since it was armed, and with what -errno. */
-int inject_struck(void);
+/* Whether a call was made to fail with this -errno since the fault was armed. */
+bool inject_struck(int error);
 
 /* Whether any munmap was among those that were made to fail. */
 bool inject_struck_munmap(void);

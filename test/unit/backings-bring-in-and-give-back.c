@@ -193,6 +193,43 @@ static void impossible_backings_are_refused(void **state)
 	assert_int_equal(nopen(), nbefore);
 }
 
+/* mbind fails from so many calls on. */
+static int nbinds;
+
+static int refuse_binds(enum fl_os_call call, int detail)
+{
+	(void)detail;
+	return call == FL_OS_MBIND && nbinds-- <= 0 ? -EPERM : 0;
+}
+
+static void nodes_that_cannot_be_bound_are_errors(void **state)
+{
+	struct fl_backing_options options = { .kind = FALLOW_BACKING_ANON, .fd = -1, .node = 0 };
+	struct fl_backing backing;
+	uintptr_t base;
+
+	(void)state;
+	if (access("/sys/devices/system/node/node0", F_OK) != 0) {
+		printf("skipped: this kernel knows no nodes\n");
+		skip();
+	}
+	assert_int_equal(fl_claim_take(LENGTH, &base), 0);
+	fl_os_fault = refuse_binds;
+	nbinds = 0;
+	assert_int_equal(fl_backing_create(&backing, &options), -EPERM);
+	nbinds = 1;
+	assert_int_equal(fl_backing_create(&backing, &options), 0);
+	struct fl_failure failure = fl_backing_activate(&backing, (void *)base, LENGTH, 0);
+	assert_int_equal(failure.reason, FALLOW_REASON_FAULT);
+	assert_int_equal(failure.error, -EPERM);
+	/* Nothing is left in the way. */
+	fl_os_fault = NULL;
+	assert_int_equal(fl_backing_activate(&backing, (void *)base, LENGTH, 0).reason, FALLOW_REASON_NONE);
+	munmap((void *)base, LENGTH);
+	fl_backing_destroy(&backing);
+	fl_claim_put(base, LENGTH);
+}
+
 #define TMPFS_SIZE ((size_t)256 << 10)
 
 /* Half of the mount is in use when a populate of twice the mount fails. */
@@ -250,6 +287,7 @@ int main(void)
 		cmocka_unit_test(discard_gives_back_and_zeroes),
 		cmocka_unit_test(occupied_places_are_left_alone),
 		cmocka_unit_test(impossible_backings_are_refused),
+		cmocka_unit_test(nodes_that_cannot_be_bound_are_errors),
 		cmocka_unit_test(what_does_not_fit_leaves_nothing),
 	};
 
