@@ -314,16 +314,24 @@ bool fl_extent_extend(struct fl_region *region, size_t granule, size_t n, size_t
 }
 
 /* Let a unit that was closed be accessed again; this is where a commit limit may say no. */
+static int open_unit(struct fl_region *region, size_t unit)
+{
+	void *address = fl_granule_address(region, unit * FL_UNIT_GRANULES);
+	int result = fl_backing_open(&region->backing, address, FL_UNIT);
+
+	if (result != 0)
+		return result;
+	fl_thp_restore(region, unit);
+	region->units[unit].closed = false;
+	return 0;
+}
+
 static struct fl_failure open_units(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n) {
-		if (!region->units[unit].closed)
-			continue;
-		int result = fl_os_mprotect(fl_granule_address(region, unit * FL_UNIT_GRANULES), FL_UNIT,
-					    PROT_READ | PROT_WRITE);
+		int result = region->units[unit].closed ? open_unit(region, unit) : 0;
 		if (result != 0)
 			return fl_backing_diagnose(&region->backing, result, true);
-		region->units[unit].closed = false;
 	}
 	return success;
 }

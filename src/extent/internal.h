@@ -46,6 +46,9 @@ bool fl_thp_take_trial(struct fl_region *region, size_t granule, size_t n, struc
 /* Make it. Without the region's lock; the unit is mapped, and a part of it the caller's. */
 void fl_thp_try(struct fl_region *region, const struct fl_thp_trial *trial);
 
+/* The unit has been mapped anew: give it the advice that it had. */
+void fl_thp_restore(const struct fl_region *region, size_t unit);
+
 /* Keep the kernel's advice in step with what is about to be discarded. Without the lock; the granules in mask are ours. */
 void fl_thp_prepare_discard(struct fl_region *region, size_t unit, uint64_t mask);
 

@@ -127,12 +127,9 @@ static bool wants_uncharge(struct fl_region *region)
 	return region->uncharge == 1;
 }
 
-/* Private memory stays charged until it is mapped anew, inaccessible. */
 static bool close_unit(struct fl_region *region, size_t unit)
 {
-	void *place = fl_granule_address(region, unit * FL_UNIT_GRANULES);
-
-	if (fl_os_mmap(&place, FL_UNIT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != 0)
+	if (fl_backing_close(fl_granule_address(region, unit * FL_UNIT_GRANULES), FL_UNIT) != 0)
 		return false;
 	region->units[unit].closed = true;
 	return true;

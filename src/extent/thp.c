@@ -84,6 +84,12 @@ void fl_thp_try(struct fl_region *region, const struct fl_thp_trial *trial)
 	fl_lock_put(&region->lock);
 }
 
+void fl_thp_restore(const struct fl_region *region, size_t unit)
+{
+	if (region->units[unit].huge)
+		advise(region, unit, unit + 1, MADV_HUGEPAGE);
+}
+
 void fl_thp_prepare_discard(struct fl_region *region, size_t unit, uint64_t mask)
 {
 	struct fl_unit *u = &region->units[unit];
