@@ -27,6 +27,9 @@
 #define HOLE (64 * FL_MIB >> FL_GRANULE_SHIFT)
 #define NHOLES 64
 
+/* Purges of other threads that are waited for before a failure is one. */
+#define NPURGES 16
+
 /* Units whose longest run is too short although their power of two promised more, before the next power is asked. */
 #define NMISSES 32
 
@@ -274,12 +277,10 @@ static struct fl_failure grow(struct fl_region *region, size_t n, size_t alignme
 	return failure;
 }
 
-struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alignment, size_t *granule)
+static struct fl_failure take(struct fl_region *region, size_t n, size_t alignment, size_t *granule)
 {
 	struct fl_failure failure = success;
 
-	if (n > region->nreserved)
-		return (struct fl_failure){ FALLOW_REASON_ADDRESS_SPACE, 0 };
 	fl_lock_take(&region->lock);
 	size_t found = find(region, n, alignment);
 	if (found == SIZE_MAX) {
@@ -292,6 +293,16 @@ struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alig
 		set_taken(region, found, n);
 	fl_lock_put(&region->lock);
 	*granule = found;
+	return failure;
+}
+
+struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alignment, size_t *granule)
+{
+	if (n > region->nreserved)
+		return (struct fl_failure){ FALLOW_REASON_ADDRESS_SPACE, 0 };
+	struct fl_failure failure = take(region, n, alignment, granule);
+	for (int i = 0; i < NPURGES && failure.reason != FALLOW_REASON_NONE && fl_purge_await(region); i++)
+		failure = take(region, n, alignment, granule);
 	return failure;
 }
 
@@ -452,24 +463,30 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	return failure;
 }
 
+/* With what is idle given back if need be, by this thread or by those that are at it. */
+static struct fl_failure populate_purging(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero)
+{
+	struct fl_failure failure = populate(region, granule, n, written, zero);
+
+	if (fl_unlikely(failure.reason != FALLOW_REASON_NONE) && fl_extent_purge(region, FL_PURGE_ALL) != 0)
+		failure = populate(region, granule, n, written, zero);
+	for (int i = 0; i < NPURGES && failure.reason != FALLOW_REASON_NONE && fl_purge_await(region); i++)
+		failure = populate(region, granule, n, written, zero);
+	return failure;
+}
+
 struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero)
 {
 	size_t page = region->page_granules;
 	bool whole_page;
 
-	if (page == 1) {
-		struct fl_failure failure = populate(region, granule, n, written, zero);
-		if (failure.reason != FALLOW_REASON_NONE && fl_extent_purge(region, FL_PURGE_ALL) != 0)
-			failure = populate(region, granule, n, written, zero);
-		return failure;
-	}
+	if (page == 1)
+		return populate_purging(region, granule, n, written, zero);
 
 	/* Several extents share a page: only one thread at a time may find it missing. */
 	size_t from = fl_align_down(granule, page), to = fl_align_up(granule + n, page);
 	fl_lock_take(&region->populate_lock);
-	struct fl_failure failure = populate(region, from, to - from, written, &whole_page);
-	if (failure.reason != FALLOW_REASON_NONE && fl_extent_purge(region, FL_PURGE_ALL) != 0)
-		failure = populate(region, from, to - from, written, &whole_page);
+	struct fl_failure failure = populate_purging(region, from, to - from, written, &whole_page);
 	fl_lock_put(&region->populate_lock);
 	fl_lock_take(&region->lock);
 	missing(region, granule, n, zero);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of extent/ share and nobody else uses. The region's lock is held in all of it.
+ * What the files of extent/ share and nobody else uses. The region's lock is held in all of it but fl_purge_await().
  */
 #ifndef FL_EXTENT_INTERNAL_H
 #define FL_EXTENT_INTERNAL_H
@@ -31,6 +31,12 @@ void fl_region_mend(struct fl_region *region);
 
 /* Something became idle: see that a purge will come. True when one is due now. */
 bool fl_purge_schedule(struct fl_region *region, uint64_t now);
+
+/*
+ * What a purge has in hand is neither free nor given back, but is about to be both. Wait until one that is under way is
+ * done, without the lock. False at once when there is none.
+ */
+bool fl_purge_await(struct fl_region *region);
 
 /* The frontier has moved over [from, to) granules. */
 void fl_thp_grow(struct fl_region *region, size_t from, size_t to);

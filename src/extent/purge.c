@@ -6,6 +6,7 @@
  * and puts them back clean.
  */
 #include <errno.h>
+#include <limits.h>
 
 #include "base/bits.h"
 #include "diag/options.h"
@@ -32,6 +33,40 @@ bool fl_purge_schedule(struct fl_region *region, uint64_t now)
 			fl_decay_wake();
 	}
 	return now >= region->purge_at;
+}
+
+/* From here until end_purge() granules are in hand. */
+static void begin_purge(struct fl_region *region)
+{
+	region->npurging++;
+}
+
+static void end_purge(struct fl_region *region)
+{
+	/* None, in a child that was forked from within this purge. */
+	if (region->npurging != 0)
+		region->npurging--;
+	__atomic_add_fetch(&region->npurged, 1, __ATOMIC_RELEASE);
+	if (region->nwaiting != 0)
+		fl_os_futex_wake(&region->npurged, INT_MAX);
+}
+
+bool fl_purge_await(struct fl_region *region)
+{
+	fl_lock_take(&region->lock);
+	uint32_t npurged = region->npurged;
+	bool under_way = region->npurging != 0;
+	if (under_way)
+		region->nwaiting++;
+	fl_lock_put(&region->lock);
+	if (!under_way)
+		return false;
+	while (__atomic_load_n(&region->npurged, __ATOMIC_ACQUIRE) == npurged)
+		fl_os_futex_wait(&region->npurged, npurged);
+	fl_lock_take(&region->lock);
+	region->nwaiting--;
+	fl_lock_put(&region->lock);
+	return true;
 }
 
 /* The granules of a unit that a purge may have now. */
@@ -201,6 +236,7 @@ static size_t purge_large_pages(struct fl_region *region, enum fl_purge which, u
 		}
 		for (size_t i = first; i < first + page_units; i++)
 			fl_unit_set_free(region, i, 0);
+		begin_purge(region);
 		fl_lock_put(&region->lock);
 		bool gone = discard_run(region, first * FL_UNIT_GRANULES, region->page_granules);
 		fl_lock_take(&region->lock);
@@ -209,9 +245,12 @@ static size_t purge_large_pages(struct fl_region *region, enum fl_purge which, u
 				region->units[i].present = region->units[i].dirty = 0;
 			fl_unit_set_free(region, i, ~UINT64_C(0));
 		}
-		bytes += gone ? region->page_granules << FL_GRANULE_SHIFT : 0;
+		if (gone) {
+			bytes += region->page_granules << FL_GRANULE_SHIFT;
+			fl_counter_add(&region->present, -(region->page_granules << FL_GRANULE_SHIFT));
+		}
+		end_purge(region);
 	}
-	fl_counter_add(&region->present, -(bytes));
 	return bytes;
 }
 
@@ -225,10 +264,12 @@ static size_t purge_batches(struct fl_region *region, enum fl_purge which, uint6
 		collect(region, which, now, &unit, &batch, next);
 		if (batch.n == 0)
 			return bytes;
+		begin_purge(region);
 		fl_lock_put(&region->lock);
 		discard(region, &batch, gone);
 		fl_lock_take(&region->lock);
 		bytes += finish(region, &batch, gone);
+		end_purge(region);
 	}
 }
 

@@ -254,6 +254,9 @@ void fl_region_fork_child(void)
 		bool held = region->lock.word != 0;
 		fl_lock_init(&region->populate_lock, FL_RANK_POPULATE);
 		fl_lock_init(&region->lock, FL_RANK_REGION);
+		/* Whoever was purging is not here, and a handler may have forked in the middle of a wait for it. */
+		region->npurging = 0;
+		region->npurged++;
 		if (held)
 			fl_region_mend(region);
 	}

@@ -82,6 +82,9 @@ struct fl_region {
 	size_t nsplit;            /* units */
 	uint64_t decay;           /* milliseconds or FL_DECAY_NEVER */
 	uint64_t purge_at;        /* when to look for idle memory, 0: nothing is idle */
+	uint32_t npurging;        /* purges that have granules in hand */
+	uint32_t nwaiting;        /* threads that wait for one of them */
+	uint32_t npurged;         /* purges that have put theirs back; atomic; a futex */
 	uint64_t npopulates;
 	uint64_t ndiscards;
 	int8_t uncharge;          /* commit charges are worth giving back: -1 unknown */
