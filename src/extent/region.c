@@ -15,15 +15,41 @@
 #define NREGIONS 4096
 
 /*
- * Slots are claimed under lock. Readers take none: they confirm a match by the region's own fields. Apart from what is
- * initialised, the slots cost no memory until they are used.
+ * A region and where it lies. Written under the registry's lock, read without any: version is odd while the others change
+ * (a sequence lock: H.-J. Boehm, "Can seqlocks get along with programming language memory models?", MSPC 2012).
+ *
+ * A reader never looks into a region to find out whether it is the right one: it may be gone, and its memory something
+ * else's. It believes what it read of a slot if that was true together, and passes over a slot that changed meanwhile:
+ * that is not the one it is after. To know an address in a region is to come after the region's creation, and a region
+ * whose memory is in use is not destroyed, so its slot does not change, nor is there an older one for the same place.
  */
+struct slot {
+	uint64_t version;
+	uintptr_t base;
+	size_t length;            /* bytes; 0: no region */
+	struct fl_region *region; /* NULL: none */
+};
+
 static struct {
 	struct fl_lock lock;
 	size_t nslots; /* slots ever used */
 } registry = { .lock = FL_LOCK_INIT(FL_RANK_REGISTRY) };
 
-static struct fl_region *slots[NREGIONS];
+/* Not among what is initialised: a slot costs no memory until it is used. */
+static struct slot slots[NREGIONS];
+
+/* Under the registry's lock. */
+static void write_slot(struct slot *slot, uintptr_t base, size_t length, struct fl_region *region)
+{
+	uint64_t version = slot->version | 1;
+
+	/* Whoever sees one of the three that follow sees that version is odd, or later. */
+	__atomic_store_n(&slot->version, version, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->base, base, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->length, length, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->region, region, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->version, version + 1, __ATOMIC_RELEASE);
+}
 
 static int register_region(struct fl_region *region)
 {
@@ -31,8 +57,9 @@ static int register_region(struct fl_region *region)
 
 	fl_lock_take(&registry.lock);
 	for (size_t i = 0; i < NREGIONS; i++) {
-		if (slots[i] == NULL) {
-			__atomic_store_n(&slots[i], region, __ATOMIC_RELEASE);
+		struct slot *slot = &slots[i];
+		if (slot->region == NULL) {
+			write_slot(slot, region->base, region->nreserved << FL_GRANULE_SHIFT, region);
 			if (i >= registry.nslots)
 				__atomic_store_n(&registry.nslots, i + 1, __ATOMIC_RELEASE);
 			result = 0;
@@ -47,10 +74,24 @@ static void unregister_region(const struct fl_region *region)
 {
 	fl_lock_take(&registry.lock);
 	for (size_t i = 0; i < registry.nslots; i++) {
-		if (slots[i] == region)
-			__atomic_store_n(&slots[i], NULL, __ATOMIC_RELEASE);
+		if (slots[i].region == region)
+			write_slot(&slots[i], 0, 0, NULL);
 	}
 	fl_lock_put(&registry.lock);
+}
+
+/* The slot's region if the address lies in it. */
+static struct fl_region *find_in_slot(const struct slot *slot, const void *address)
+{
+	uint64_t version = __atomic_load_n(&slot->version, __ATOMIC_ACQUIRE);
+	uintptr_t base = __atomic_load_n(&slot->base, __ATOMIC_ACQUIRE);
+	size_t length = __atomic_load_n(&slot->length, __ATOMIC_ACQUIRE);
+	struct fl_region *region = __atomic_load_n(&slot->region, __ATOMIC_ACQUIRE);
+
+	if ((uintptr_t)address - base >= length)
+		return NULL;
+	bool changed = version % 2 != 0 || __atomic_load_n(&slot->version, __ATOMIC_RELAXED) != version;
+	return changed ? NULL : region;
 }
 
 struct fl_region *fl_region_find(const void *address)
@@ -58,8 +99,8 @@ struct fl_region *fl_region_find(const void *address)
 	size_t n = __atomic_load_n(&registry.nslots, __ATOMIC_ACQUIRE);
 
 	for (size_t i = 0; i < n; i++) {
-		struct fl_region *region = __atomic_load_n(&slots[i], __ATOMIC_ACQUIRE);
-		if (region && (uintptr_t)address - region->base < region->nreserved << FL_GRANULE_SHIFT)
+		struct fl_region *region = find_in_slot(&slots[i], address);
+		if (region)
 			return region;
 	}
 	return NULL;
@@ -71,7 +112,7 @@ struct fl_region *fl_region_next(const struct fl_region *after)
 	bool found = after == NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		struct fl_region *region = __atomic_load_n(&slots[i], __ATOMIC_ACQUIRE);
+		struct fl_region *region = __atomic_load_n(&slots[i].region, __ATOMIC_ACQUIRE);
 		if (region && found)
 			return region;
 		if (region == after)

@@ -106,10 +106,13 @@ int fl_region_create(const struct fl_region_options *options, struct fl_region *
 /* Unmap everything; a shared file's pages are punched out. Nobody may be using the region. */
 void fl_region_destroy(struct fl_region *region);
 
-/* The region that an address lies in, mapped or not; NULL when it is none of ours. Safe against creates elsewhere. */
+/*
+ * The region that an address lies in, mapped or not; NULL when it is none of ours. Takes no lock, whatever is created and
+ * destroyed meanwhile; the region lasts as long as there is memory in use in it.
+ */
 struct fl_region *fl_region_find(const void *address);
 
-/* For each region in turn: NULL starts, NULL ends. */
+/* For each region in turn: NULL starts, NULL ends. With nothing destroyed meanwhile (fl_decay_pause()). */
 struct fl_region *fl_region_next(const struct fl_region *after);
 
 /* Make the tables cover granules below ngranules. Under the region's lock. 0 or -errno. */

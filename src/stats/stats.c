@@ -11,6 +11,7 @@
 #include "cache/threads.h"
 #include "diag/failure.h"
 #include "diag/options.h"
+#include "extent/decay.h"
 #include "meta/meta.h"
 #include "os/os.h"
 
@@ -45,8 +46,11 @@ int fallow_stats_read(struct fallow_stats *stats)
 	if (stats == NULL || stats->size != sizeof(*stats))
 		return -EINVAL;
 	*stats = (struct fallow_stats)FALLOW_STATS_INIT;
+	/* Nothing is destroyed while the helper is kept away. */
+	fl_decay_pause();
 	add_regions(stats);
 	add_arenas(stats);
+	fl_decay_resume();
 	stats->metadata = fl_meta_mapped();
 	stats->nfailures = fl_failure_count();
 	stats->ncaches = fl_cache_count();
