@@ -156,6 +156,7 @@ static bool make(void)
 
 	fl_lock_take(&heap.lock);
 	if (heap.state == NOT_STARTED) {
+		fl_message_start();
 		fl_options_start(environment());
 		if (create_arena() == 0) {
 			fl_options_seal();

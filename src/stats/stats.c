@@ -10,6 +10,7 @@
 #include "cache/start.h"
 #include "cache/threads.h"
 #include "diag/failure.h"
+#include "diag/message.h"
 #include "diag/options.h"
 #include "extent/decay.h"
 #include "meta/meta.h"
@@ -121,6 +122,6 @@ int fallow_stats_write(int fd, enum fallow_stats_format format)
 
 __attribute__((destructor)) static void write_at_exit(void)
 {
-	if (fl_options.stats && fl_process_arena() != NULL)
+	if (fl_options.stats && fl_process_arena() != NULL && fl_message_has_stderr())
 		fallow_stats_write(2, FALLOW_STATS_TEXT);
 }
