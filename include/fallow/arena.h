@@ -25,15 +25,20 @@ struct fallow_arena_options {
 	enum fallow_populate populate;
 	enum fallow_spill spill;
 	enum fallow_thp thp;           /* for ordinary anonymous memory */
-	int fd;                        /* FALLOW_BACKING_FILE: the file, open for reading and writing; duplicated. It is made
-	                                * as long as the arena grows; what it held is lost, unless share is private */
+	int fd;                        /* FALLOW_BACKING_FILE: the file; see fallow_arena_create() */
 	size_t page_size;              /* bytes, 0: the backing's default; else one that the backing offers */
 	size_t limit;                  /* bytes the arena may hold, rounded down to pages; 0: none */
 	size_t reserve;                /* bytes of address space, rounded up to 2 MiB or pages; 0: the limit, or 1 TiB */
-	unsigned int decay_ms;         /* idle memory is given back after so long; 0: at once; see _DECAY_DEFAULT */
+	unsigned int decay_ms;         /* idle memory is given back after about so long; 0: at once; see _DECAY_DEFAULT */
 	struct fallow_pool *pool;      /* draw from this pool, which must outlive the arena */
 	const char *name;              /* shown in /proc/PID/maps for anonymous memory; copied, at most 31 bytes; may be NULL */
 };
+
+/*
+ * Decay is coarse. Memory goes back by units of 2 MiB or pages, whichever is larger, once nothing of the unit has been freed
+ * for decay_ms; that is looked at some eight times in this time, by a clock of a few milliseconds. Less than a quarter of a
+ * transparent huge page is kept until a trim. Idle memory goes back sooner where a request would fail for want of it.
+ */
 
 /* As set by the option decay. */
 #define FALLOW_DECAY_DEFAULT (~0u)
@@ -57,8 +62,15 @@ static inline fallow_arena_options fallow_arena_options_init(void)
 
 /*
  * Create an arena. options NULL: ordinary memory, no limit. Nothing is populated yet.
+ *
+ * A file is used from its beginning. The arena makes it longer as it grows, and never shorter; nobody else may cut it while
+ * the arena lives, or touching its blocks raises SIGBUS. Shared, what the file held is lost: overwritten, or punched out
+ * with idle memory. Private, its contents stay; it is made longer all the same. fd is duplicated and stays the caller's. A
+ * program that closes descriptors it does not know keeps its blocks: the arena cannot grow any more then, and a private
+ * one cannot give memory back.
+ *
  * -EINVAL: a field out of range, a page size the backing does not have, size of a struct this library does not know.
- * -EBADF: fd is not open; -EACCES: not for reading and writing; -ENODEV: fd is no file that can be mapped.
+ * -EBADF: fd is not open; -ENODEV: it is no regular file; -EACCES: it is one, but not open for reading and writing.
  * -EOPNOTSUPP: a combination the kernel does not offer. -ENOMEM: no address space, or metadata.
  */
 FALLOW_API int fallow_arena_create(const struct fallow_arena_options *options, struct fallow_arena **arena);
@@ -76,15 +88,18 @@ FALLOW_API void fallow_arena_reset(struct fallow_arena *arena);
 FALLOW_API int fallow_arena_trim(struct fallow_arena *arena, size_t *released);
 
 /*
- * Change the limit (bytes, rounded down to pages, 0: none). A limit below what is in use lets nothing grow until enough
- * is freed; idle memory above it is given back now.
+ * Change the limit (bytes, rounded down to pages, 0: none). -EINVAL: less than a page.
+ *
+ * A limit below what is in use takes nothing away: idle memory is given back now, and until enough more is freed only small
+ * blocks in places that were freed before are to be had. Larger ones that are freed are given back and not used again.
  */
 FALLOW_API int fallow_arena_set_limit(struct fallow_arena *arena, size_t limit);
 
 /*
  * Called when a request cannot be met, before it fails: with the bytes needed, without any lock held, in the thread that
- * asks. It may free blocks. Returns true to have the request tried again, at most 16 times a request. A request made
- * from inside the callback does not call it again.
+ * asks. It may free blocks. Returns true to have the request tried again; after 16 tries the request fails, whatever
+ * it says. A request made from inside the callback does not call it again, nor does one that no memory would help: larger
+ * than PTRDIFF_MAX, or than the address space that the arena has left.
  */
 typedef bool fallow_pressure_fn(struct fallow_arena *arena, size_t needed, void *context);
 

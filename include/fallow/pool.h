@@ -29,7 +29,7 @@ struct fallow_pool_options {
 	size_t page_size;               /* bytes; 0: the mount's, or the system's default huge page */
 	size_t npages;                  /* most pages the pool may hold; at least 1 */
 	int node;                       /* NUMA node, -1: any */
-	unsigned int decay_ms;          /* ON_DEMAND: as for arenas */
+	unsigned int decay_ms;          /* ON_DEMAND: as for arenas, and as coarse; whole pages only */
 	const char *mount;              /* a directory on hugetlbfs: pages come from an unlinked file there; may be NULL */
 };
 
@@ -51,8 +51,9 @@ static inline fallow_pool_options fallow_pool_options_init(void)
 
 /*
  * Create a pool. HELD: -ENOMEM, with nothing kept, when the system's pool cannot give npages; the reason is with
- * fallow_last_failure(). -EINVAL: a field out of range or a page size this system does not have; -ENODEV: mount is not
- * on hugetlbfs; other errors as open(2) gives them for mount.
+ * fallow_last_failure(). -EINVAL: a field out of range, or a page size or node that this system does not have; -ENODEV:
+ * mount is not on hugetlbfs; other errors as open(2) gives them for mount, and mbind(2) for node: -EPERM where a container
+ * forbids it, -ENOSYS where the kernel knows no nodes.
  */
 FALLOW_API int fallow_pool_create(const struct fallow_pool_options *options, struct fallow_pool **pool);
 
@@ -60,8 +61,9 @@ FALLOW_API int fallow_pool_create(const struct fallow_pool_options *options, str
 FALLOW_API int fallow_pool_destroy(struct fallow_pool *pool);
 
 /*
- * Change the number of pages. Growing a held pool populates the new pages or changes nothing and returns -ENOMEM.
- * Shrinking gives idle pages back; -EBUSY, with nothing changed, when more than npages are in use.
+ * Change the number of pages. Growing a held pool populates the new pages or changes nothing and returns -ENOMEM, as for
+ * more pages than there is address space for. Shrinking gives idle pages back; -EBUSY when more than npages are in use,
+ * with the number as it was. -EINVAL: npages is 0, which is for fallow_pool_destroy().
  */
 FALLOW_API int fallow_pool_resize(struct fallow_pool *pool, size_t npages);
 

@@ -145,6 +145,29 @@ static void lowering_gives_idle_memory_back(void **state)
 	fallow_arena_destroy(arena);
 }
 
+static void below_what_is_used_only_freed_places_serve(void **state)
+{
+	enum { NSMALL = 4000, SMALL = 100 };
+	static void *small[NSMALL];
+	struct fallow_arena *arena = create(FALLOW_BACKING_MEMFD, 4 * MiB);
+	void *large = fallow_arena_malloc(arena, MiB), *kept = fallow_arena_malloc(arena, MiB);
+
+	(void)state;
+	assert_true(large && kept);
+	for (int i = 0; i < NSMALL; i++)
+		assert_non_null(small[i] = fallow_arena_malloc(arena, SMALL));
+	assert_int_equal(fallow_arena_set_limit(arena, MiB / 2), 0);
+	for (int i = 0; i < NSMALL; i += 2)
+		fallow_arena_free(arena, small[i]);
+	for (int i = 0; i < NSMALL; i += 2)
+		assert_non_null(fallow_arena_malloc(arena, SMALL));
+	fallow_arena_free(arena, large);
+	assert_refused(arena, MiB / 4);
+	/* And is given back. */
+	assert_true(stat_of(arena).populated < 2 * MiB);
+	fallow_arena_destroy(arena);
+}
+
 static void growing_beyond_it_keeps_the_block(void **state)
 {
 	struct fallow_arena *arena = create(FALLOW_BACKING_ANON, 2 * MiB);
@@ -169,6 +192,7 @@ int main(void)
 		cmocka_unit_test(memfd),
 		cmocka_unit_test(is_rounded_down_to_pages),
 		cmocka_unit_test(lowering_gives_idle_memory_back),
+		cmocka_unit_test(below_what_is_used_only_freed_places_serve),
 		cmocka_unit_test(growing_beyond_it_keeps_the_block),
 	};
 
