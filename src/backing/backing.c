@@ -145,9 +145,10 @@ static int open_given(struct fl_backing *b, const struct fl_backing_options *o)
 	char path[32];
 
 	b->own_position = true;
-	b->fd = o->fd;
-	if (o->own_fd)
+	if (o->own_fd) {
+		b->fd = o->fd;
 		return o->fd < 0 ? -EBADF : 0;
+	}
 	int flags = fl_os_getfl(o->fd);
 	if (flags < 0)
 		return flags;
@@ -156,8 +157,6 @@ static int open_given(struct fl_backing *b, const struct fl_backing_options *o)
 	struct stat file;
 	if (fl_os_fstat(o->fd, &file) == 0 && S_ISREG(file.st_mode))
 		b->fd = fl_os_open(path, flags & O_ACCMODE, 0);
-	else
-		b->fd = -1;
 	if (b->fd >= 0)
 		return 0;
 	b->own_position = false;
