@@ -81,7 +81,8 @@ static const struct row table[] = {
 	  &fl_options.decay, KIND_DURATION, true, NULL },
 	{ { "thp", "auto|always|never", "auto", "transparent huge pages for ordinary memory" },
 	  &fl_options.thp, KIND_CHOICE, false, thps },
-	{ { "stats", "none|exit", "none", "write statistics to stderr when the program ends, if it still is what it was at the start" },
+	{ { "stats", "none|exit", "none",
+	    "write statistics to stderr when the program ends, if it still is what it was at the start" },
 	  &fl_options.stats, KIND_CHOICE, true, stats },
 };
 
