@@ -76,6 +76,7 @@ struct batch {
 	size_t unit;                  /* the first */
 	size_t n;
 	uint64_t masks[BATCH_UNITS];  /* granules of each unit, now ours */
+	uint64_t huge;                /* a bit for each unit that may be a huge page */
 };
 
 static bool is_full(const struct batch *batch)
@@ -90,6 +91,7 @@ static void collect(struct fl_region *region, enum fl_purge which, uint64_t now,
 	size_t nunits = fl_div_up(region->frontier, FL_UNIT_GRANULES);
 
 	batch->n = 0;
+	batch->huge = 0;
 	for (; *unit < nunits && !is_full(batch); ++*unit) {
 		struct fl_group *group = &region->groups[*unit / FL_GROUP_UNITS];
 		uint64_t bit = UINT64_C(1) << (*unit % FL_GROUP_UNITS);
@@ -120,6 +122,7 @@ static void collect(struct fl_region *region, enum fl_purge which, uint64_t now,
 		}
 		if (batch->n == 0)
 			batch->unit = *unit;
+		batch->huge |= (uint64_t)(u->huge || u->whole) << batch->n;
 		batch->masks[batch->n++] = mask;
 		fl_unit_set_free(region, *unit, u->free & ~mask);
 	}
@@ -186,15 +189,13 @@ static void split(struct fl_region *region, size_t unit, uint64_t mask)
 /* Give a batch's memory back without the lock: its granules are ours. gone: those that are now clean. */
 static void discard(struct fl_region *region, const struct batch *batch, uint64_t gone[BATCH_UNITS])
 {
-	uint64_t left[BATCH_UNITS], to_split = 0;
+	uint64_t left[BATCH_UNITS];
 	size_t nbits = batch->n * FL_UNIT_GRANULES;
 	bool uncharge = wants_uncharge(region);
 
 	for (size_t i = 0; i < batch->n; i++) {
 		gone[i] = batch->masks[i];
 		left[i] = batch->masks[i];
-		if (region->units[batch->unit + i].huge || region->units[batch->unit + i].whole)
-			to_split |= UINT64_C(1) << i;
 		fl_thp_prepare_discard(region, batch->unit + i, batch->masks[i]);
 		if (uncharge && left[i] == ~UINT64_C(0) && close_unit(region, batch->unit + i))
 			left[i] = 0;
@@ -206,8 +207,8 @@ static void discard(struct fl_region *region, const struct batch *batch, uint64_
 		for (size_t bit = from; bit < to; bit++)
 			fl_bitmap_clear(gone, bit);
 	}
-	for (; to_split != 0; to_split &= to_split - 1) {
-		size_t i = (size_t)__builtin_ctzll(to_split);
+	for (uint64_t huge = batch->huge; huge != 0; huge &= huge - 1) {
+		size_t i = (size_t)__builtin_ctzll(huge);
 		split(region, batch->unit + i, batch->masks[i]);
 	}
 }
