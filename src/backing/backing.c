@@ -224,6 +224,18 @@ int fl_backing_create(struct fl_backing *b, const struct fl_backing_options *o)
 	return result;
 }
 
+bool fl_backing_is_memory(const struct fl_backing *b)
+{
+	struct statfs fs;
+
+	if (b->huge)
+		return false;
+	/* The zero page costs nothing. */
+	if (b->kind == FALLOW_BACKING_ANON)
+		return b->shared || b->populate != FALLOW_POPULATE_READ;
+	return b->kind == FALLOW_BACKING_MEMFD || (fl_os_fstatfs(b->fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC);
+}
+
 void fl_backing_destroy(struct fl_backing *b)
 {
 	if (b->fd >= 0 && fl_backing_check_fd(b) != -EBADF)

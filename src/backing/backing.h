@@ -88,6 +88,19 @@ struct fl_failure fl_backing_bring_in(const struct fl_backing *backing, enum fal
 				      size_t length, uint64_t offset);
 
 /*
+ * Bring in an aligned unit of a huge page's length, of which nothing or a part is present, where there is little left: all of
+ * it, or -errno with the process alive. -EBUSY and -ENOMEM: there is no such memory; -EOPNOTSUPP: it cannot be had this
+ * way. Then the page at seed, which lies in the unit, may have come in nevertheless.
+ */
+int fl_backing_prove(const struct fl_backing *backing, void *unit, size_t length, void *seed);
+
+/* Whether the above can be tried at all. */
+bool fl_backing_can_prove(const struct fl_backing *backing);
+
+/* Whether its pages are memory that nobody can reclaim: neither from a pool of huge pages nor cache of a disk's file. */
+bool fl_backing_is_memory(const struct fl_backing *backing);
+
+/*
  * Give the range's memory back; it then reads as zero. 0 or -errno, with an unknown part given back: -EBADF where that
  * takes the file's descriptor (private mappings of files, locked memory) and the program has closed it.
  */

@@ -11,6 +11,7 @@
 #include "diag/message.h"
 #include "diag/options.h"
 #include "extent/decay.h"
+#include "gate/gate.h"
 #include "meta/claim.h"
 #include "meta/meta.h"
 #include "os/kernel.h"
@@ -67,6 +68,7 @@ static int create_arena(void)
 			.limit = limit(),
 			.decay = fl_options.decay,
 			.thp = (enum fallow_thp)fl_options.thp,
+			.gate_faults = fl_options.populate == FL_OPTION_POPULATE_AUTO,
 			.huge_from = fl_options.thp == FALLOW_THP_ALWAYS ? 0 : SLABS_HUGE_FROM,
 		},
 		.separate_blocks = fl_options.backing == FALLOW_BACKING_ANON && fl_options.limit == 0,
@@ -117,6 +119,7 @@ static void mend_child(void)
 	fl_lock_init(&fl_meta_lock, FL_RANK_META);
 	fl_pool_fork_child();
 	fl_decay_fork_child();
+	fl_gate_fork_child();
 	fl_region_fork_child();
 	fl_cache_fork_child();
 }

@@ -128,6 +128,19 @@ void fl_decay_wake(void)
 	fl_os_futex_wake(&helper.wakeups, 1);
 }
 
+size_t fl_decay_purge_all(void)
+{
+	size_t bytes = 0;
+
+	/* Held so that no region goes meanwhile; the caller has locks that come later. */
+	if (!fl_lock_try(&helper.lock))
+		return 0;
+	for (struct fl_region *region = NULL; (region = fl_region_next(region)) != NULL;)
+		bytes += fl_extent_purge(region, FL_PURGE_ALL);
+	fl_lock_put(&helper.lock);
+	return bytes;
+}
+
 void fl_decay_pause(void)
 {
 	fl_lock_take(&helper.lock);

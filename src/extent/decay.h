@@ -29,6 +29,9 @@ void fl_decay_consider(const struct fl_region *one, const struct fl_region *othe
 /* A region's purge_at has been set. */
 void fl_decay_wake(void);
 
+/* Give back everything idle in all regions, unless the helper is at work. Returns the bytes. */
+size_t fl_decay_purge_all(void);
+
 /* Keep the helper away from regions, and all regions and arenas from being destroyed. */
 void fl_decay_pause(void);
 void fl_decay_resume(void);

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "extent/decay.h"
 #include "extent/internal.h"
+#include "gate/gate.h"
 #include "os/kernel.h"
 #include "os/os.h"
 
@@ -219,8 +221,7 @@ static void mark_old_content(struct fl_region *region, size_t from, size_t to)
 	}
 }
 
-/* Map [frontier, to). */
-static struct fl_failure activate(struct fl_region *region, size_t to)
+struct fl_failure fl_region_activate(struct fl_region *region, size_t to)
 {
 	size_t from = region->frontier;
 	int result = fl_region_grow_tables(region, to);
@@ -268,9 +269,9 @@ static struct fl_failure grow(struct fl_region *region, size_t n, size_t alignme
 			return success;
 		size_t wished = fl_max(needed, region->frontier + step);
 		wished = fl_align_up(wished, wished < region->advise_from ? region->page_granules : FL_UNIT_GRANULES);
-		failure = activate(region, fl_min(wished, region->nreserved));
+		failure = fl_region_activate(region, fl_min(wished, region->nreserved));
 		if (failure.reason != FALLOW_REASON_NONE && wished > needed)
-			failure = activate(region, needed);
+			failure = fl_region_activate(region, needed);
 		if (failure.reason != FALLOW_REASON_ADDRESS_SPACE || !skip_hole(region))
 			break;
 	}
@@ -317,7 +318,7 @@ bool fl_extent_extend(struct fl_region *region, size_t granule, size_t n, size_t
 			free = free && (region->units[unit].free & mask) == mask;
 	}
 	if (free && to > region->frontier)
-		free = activate(region, fl_align_up(to, region->page_granules)).reason == FALLOW_REASON_NONE;
+		free = fl_region_activate(region, fl_align_up(to, region->page_granules)).reason == FALLOW_REASON_NONE;
 	if (free)
 		set_taken(region, from, more);
 	fl_lock_put(&region->lock);
@@ -379,27 +380,26 @@ static size_t next_missing(const struct fl_region *region, size_t *granule, size
 	return n;
 }
 
-static void discard_missing(struct fl_region *region, size_t granule, size_t end)
+void fl_region_discard_missing(struct fl_region *region, size_t granule, size_t end)
 {
 	for (size_t n; (n = next_missing(region, &granule, end)) != 0; granule += n)
 		fl_backing_discard(&region->backing, fl_granule_address(region, granule), n << FL_GRANULE_SHIFT,
 				   (uint64_t)granule << FL_GRANULE_SHIFT);
 }
 
-/*
- * Bring in what of [granule, end) is missing, run by run, without the lock: nobody else changes these granules' bits.
- * They are marked later, so that a failure can give back what earlier runs got.
- */
-static struct fl_failure populate_missing(struct fl_region *region, size_t granule, size_t end)
+struct fl_failure fl_region_populate_missing(struct fl_region *region, size_t granule, size_t end)
 {
+	/* What is left to faults comes here only near a limit. */
+	bool faults = region->backing.populate == FALLOW_POPULATE_NONE;
+	enum fallow_populate mode = faults ? FALLOW_POPULATE_WRITE : region->backing.populate;
 	size_t start = granule;
 
 	for (size_t n; (n = next_missing(region, &granule, end)) != 0; granule += n) {
 		struct fl_failure failure =
-			fl_backing_populate(&region->backing, region->backing.populate, fl_granule_address(region, granule), n << FL_GRANULE_SHIFT,
+			fl_backing_populate(&region->backing, mode, fl_granule_address(region, granule), n << FL_GRANULE_SHIFT,
 					    (uint64_t)granule << FL_GRANULE_SHIFT);
 		if (failure.reason != FALLOW_REASON_NONE) {
-			discard_missing(region, start, granule);
+			fl_region_discard_missing(region, start, granule);
 			return failure;
 		}
 		__atomic_add_fetch(&region->npopulates, 1, __ATOMIC_RELAXED);
@@ -444,7 +444,8 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 		failure.reason = FALLOW_REASON_ARENA_LIMIT;
 	if (failure.reason == FALLOW_REASON_NONE)
 		fl_counter_add(&region->present, charge);
-	bool tries = charge != 0 && failure.reason == FALLOW_REASON_NONE && fl_thp_take_trial(region, granule, n, &trial);
+	bool tries = charge != 0 && failure.reason == FALLOW_REASON_NONE && !fl_gate_is_narrow() &&
+		     fl_thp_take_trial(region, granule, n, &trial);
 	fl_lock_put(&region->lock);
 	if (failure.reason != FALLOW_REASON_NONE || (charge == 0 && !all))
 		return failure;
@@ -453,8 +454,10 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 		fl_thp_try(region, &trial);
 	if (all)
 		failure = populate_all(region, granule, n);
+	else if (region->gated)
+		failure = fl_region_bring_in(region, granule, n, charge, written);
 	else if (!faults)
-		failure = populate_missing(region, granule, granule + n);
+		failure = fl_region_populate_missing(region, granule, granule + n);
 	fl_lock_take(&region->lock);
 	fl_counter_add(&region->present, -(charge));
 	if (failure.reason == FALLOW_REASON_NONE)
@@ -463,12 +466,24 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	return failure;
 }
 
+/* Give back what may be all that is missing. False when nothing was. */
+static bool relieve(struct fl_region *region, struct fl_failure failure)
+{
+	size_t bytes = fl_extent_purge(region, FL_PURGE_ALL);
+
+	if (failure.reason != FALLOW_REASON_MEMORY_CGROUP && failure.reason != FALLOW_REASON_SYSTEM_MEMORY)
+		return bytes != 0;
+	/* Of memory that all regions share, another thread may just have given some back. */
+	fl_decay_purge_all();
+	return true;
+}
+
 /* With what is idle given back if need be, by this thread or by those that are at it. */
 static struct fl_failure populate_purging(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero)
 {
 	struct fl_failure failure = populate(region, granule, n, written, zero);
 
-	if (fl_unlikely(failure.reason != FALLOW_REASON_NONE) && fl_extent_purge(region, FL_PURGE_ALL) != 0)
+	if (fl_unlikely(failure.reason != FALLOW_REASON_NONE) && relieve(region, failure))
 		failure = populate(region, granule, n, written, zero);
 	for (int i = 0; i < NPURGES && failure.reason != FALLOW_REASON_NONE && fl_purge_await(region); i++)
 		failure = populate(region, granule, n, written, zero);

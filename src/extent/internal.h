@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of extent/ share and nobody else uses. The region's lock is held in all of it but fl_purge_await().
+ * What the files of extent/ share and nobody else uses. The region's lock is held unless it says otherwise.
  */
 #ifndef FL_EXTENT_INTERNAL_H
 #define FL_EXTENT_INTERNAL_H
@@ -22,6 +22,9 @@ static inline void fl_counter_add(size_t *counter, size_t delta)
 
 /* Write a unit's free bits and keep its group's summaries true. */
 void fl_unit_set_free(struct fl_region *region, size_t unit, uint64_t free);
+
+/* Map up to granule to, which becomes the frontier. */
+struct fl_failure fl_region_activate(struct fl_region *region, size_t to);
 
 /* Unmap what a table was growing by. */
 void fl_region_mend_tables(struct fl_region *region);
@@ -57,5 +60,19 @@ void fl_thp_restore(const struct fl_region *region, size_t unit);
 
 /* Keep the kernel's advice in step with what is about to be discarded. Without the lock; the granules in mask are ours. */
 void fl_thp_prepare_discard(struct fl_region *region, size_t unit, uint64_t mask);
+
+/*
+ * The following are called without the lock, for granules that are the caller's: nobody else changes their bits.
+ */
+
+/*
+ * Bring in what of [granule, end) is missing, run by run. It is marked later, so that a failure can give back what earlier
+ * runs got.
+ */
+struct fl_failure fl_region_populate_missing(struct fl_region *region, size_t granule, size_t end);
+void fl_region_discard_missing(struct fl_region *region, size_t granule, size_t end);
+
+/* The same past the gate, of n granules, charged bytes of which are in region->present already. All or nothing. */
+struct fl_failure fl_region_bring_in(struct fl_region *region, size_t granule, size_t n, size_t charged, bool vital);
 
 #endif

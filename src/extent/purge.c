@@ -13,6 +13,7 @@
 #include "extent/decay.h"
 #include "extent/extent.h"
 #include "extent/internal.h"
+#include "gate/gate.h"
 #include "os/kernel.h"
 #include "os/os.h"
 
@@ -21,13 +22,23 @@
 
 /* Units discarded by one call at most: the address space's lock is held so long. */
 #define BATCH_UNITS 64
+_Static_assert(BATCH_UNITS <= 64, "a word has a bit for each unit of a batch");
+
+/* Near a limit idle memory is kept for this part of the decay time. */
+#define NARROW_PART 8
+
+/* How long what is idle is kept, in milliseconds. */
+static uint64_t patience(const struct fl_region *region)
+{
+	return region->gated && fl_gate_is_narrow() ? region->decay / NARROW_PART : region->decay;
+}
 
 bool fl_purge_schedule(struct fl_region *region, uint64_t now)
 {
 	if (region->decay == FL_DECAY_NEVER)
 		return false;
 	if (region->purge_at == 0) {
-		__atomic_store_n(&region->purge_at, now + region->decay, __ATOMIC_RELAXED);
+		__atomic_store_n(&region->purge_at, now + patience(region), __ATOMIC_RELAXED);
 		/* What is due at once the caller does. */
 		if (region->decay != 0)
 			fl_decay_wake();
@@ -75,7 +86,7 @@ static uint64_t candidates(const struct fl_region *region, size_t unit, enum fl_
 	const struct fl_unit *u = &region->units[unit];
 	uint64_t idle = u->free & u->present;
 
-	if (idle == 0)
+	if (idle == 0 || u->arriving)
 		return 0;
 	if (region->page_granules > 1) {
 		unsigned int n = (unsigned int)region->page_granules;
@@ -86,6 +97,12 @@ static uint64_t candidates(const struct fl_region *region, size_t unit, enum fl_
 		}
 		idle &= whole;
 	}
+	/* With a huge page came more than was marked: where nothing is taken, all goes. */
+	if (u->huge && u->free == ~UINT64_C(0))
+		return ~UINT64_C(0);
+	/* What the kernel does with the rest of a split huge page (see split()) must not happen to what came in with proof. */
+	if (u->whole && idle != ~UINT64_C(0) && region->backing.populate != FALLOW_POPULATE_NONE)
+		return 0;
 	/* Splitting a huge page for little is not worth it. */
 	if (which == FL_PURGE_EXPIRED && u->huge && __builtin_popcountll(idle) < SPLIT_LEAST)
 		return 0;
@@ -96,6 +113,7 @@ struct batch {
 	size_t unit;                  /* the first */
 	size_t n;
 	uint64_t masks[BATCH_UNITS];  /* granules of each unit, now ours */
+	uint64_t huge;                /* a bit for each unit that may be a huge page */
 };
 
 static bool is_full(const struct batch *batch)
@@ -110,6 +128,7 @@ static void collect(struct fl_region *region, enum fl_purge which, uint64_t now,
 	size_t nunits = fl_div_up(region->frontier, FL_UNIT_GRANULES);
 
 	batch->n = 0;
+	batch->huge = 0;
 	for (; *unit < nunits && !is_full(batch); ++*unit) {
 		struct fl_group *group = &region->groups[*unit / FL_GROUP_UNITS];
 		uint64_t bit = UINT64_C(1) << (*unit % FL_GROUP_UNITS);
@@ -123,8 +142,9 @@ static void collect(struct fl_region *region, enum fl_purge which, uint64_t now,
 				continue;
 			}
 			uint64_t age = (uint32_t)now - u->idle_since;
-			if (age < region->decay) {
-				*next = *next == 0 ? now + region->decay - age : fl_min(*next, now + region->decay - age);
+			if (age < patience(region)) {
+				uint64_t expiry = now + patience(region) - age;
+				*next = *next == 0 ? expiry : fl_min(*next, expiry);
 				if (batch->n != 0)
 					return;
 				continue;
@@ -139,6 +159,7 @@ static void collect(struct fl_region *region, enum fl_purge which, uint64_t now,
 		}
 		if (batch->n == 0)
 			batch->unit = *unit;
+		batch->huge |= (uint64_t)(u->huge || u->whole) << batch->n;
 		batch->masks[batch->n++] = mask;
 		fl_unit_set_free(region, *unit, u->free & ~mask);
 	}
@@ -177,6 +198,28 @@ static bool discard_run(struct fl_region *region, size_t granule, size_t n)
 				  (uint64_t)granule << FL_GRANULE_SHIFT) == 0;
 }
 
+/*
+ * The kernel takes the discarded part of a huge page for used until memory is short, when it splits the huge page: a cgroup's
+ * use does not fall before. And then it drops pages of the rest that hold nothing but zero (6.18), though they were
+ * populated. So split it now, by advice on one page that is not for all of it, and bring in what was dropped.
+ */
+static void split(struct fl_region *region, size_t unit, uint64_t mask)
+{
+	uint64_t rest[] = { __atomic_load_n(&region->units[unit].present, __ATOMIC_RELAXED) & ~mask };
+	size_t first = fl_bitmap_next(rest, FL_UNIT_GRANULES, 0), granule = unit * FL_UNIT_GRANULES;
+
+	if (first == FL_UNIT_GRANULES)
+		return;
+	fl_os_madvise(fl_granule_address(region, granule + first), region->backing.page_size, MADV_COLD);
+	if (region->backing.populate == FALLOW_POPULATE_NONE)
+		return;
+	for (size_t from = first, to; from < FL_UNIT_GRANULES; from = fl_bitmap_next(rest, FL_UNIT_GRANULES, to)) {
+		to = fl_bitmap_next_clear(rest, FL_UNIT_GRANULES, from);
+		fl_os_madvise(fl_granule_address(region, granule + from), (to - from) << FL_GRANULE_SHIFT,
+			      MADV_POPULATE_WRITE);
+	}
+}
+
 /* Give a batch's memory back without the lock: its granules are ours. gone: those that are now clean. */
 static void discard(struct fl_region *region, const struct batch *batch, uint64_t gone[BATCH_UNITS])
 {
@@ -198,6 +241,10 @@ static void discard(struct fl_region *region, const struct batch *batch, uint64_
 		for (size_t bit = from; bit < to; bit++)
 			fl_bitmap_clear(gone, bit);
 	}
+	for (uint64_t huge = batch->huge; huge != 0; huge &= huge - 1) {
+		size_t i = (size_t)__builtin_ctzll(huge);
+		split(region, batch->unit + i, batch->masks[i]);
+	}
 }
 
 /* Put a batch's granules back into the free set. Returns the bytes given back. */
@@ -207,10 +254,11 @@ static size_t finish(struct fl_region *region, const struct batch *batch, const 
 
 	for (size_t i = 0; i < batch->n; i++) {
 		struct fl_unit *u = &region->units[batch->unit + i];
+		bytes += (size_t)__builtin_popcountll(u->present & gone[i]) << FL_GRANULE_SHIFT;
 		__atomic_store_n(&u->present, u->present & ~gone[i], __ATOMIC_RELAXED);
 		u->dirty &= ~gone[i];
+		u->whole = false;
 		fl_unit_set_free(region, batch->unit + i, u->free | batch->masks[i]);
-		bytes += (size_t)__builtin_popcountll(gone[i]) << FL_GRANULE_SHIFT;
 	}
 	fl_counter_add(&region->present, -(bytes));
 	return bytes;
@@ -256,7 +304,7 @@ static size_t purge_large_pages(struct fl_region *region, enum fl_purge which, u
 
 static size_t purge_batches(struct fl_region *region, enum fl_purge which, uint64_t now, uint64_t *next)
 {
-	struct batch batch;
+	struct batch batch = { 0 };
 	uint64_t gone[BATCH_UNITS];
 	size_t unit = 0, bytes = 0;
 

@@ -207,6 +207,9 @@ static int create(struct fl_region *region, const struct fl_region_options *opti
 				      SIZE_MAX :
 				      options->huge_from >> FL_GRANULE_SHIFT;
 	region->held = options->held;
+	region->gated = fl_backing_is_memory(&region->backing) &&
+			(region->backing.populate != FALLOW_POPULATE_NONE || options->gate_faults);
+	region->provable = fl_backing_can_prove(&region->backing) && options->thp != FALLOW_THP_NEVER;
 	region->limit = fl_align_down(options->limit, page);
 	region->decay = options->decay;
 	region->tries_huge = options->thp == FALLOW_THP_AUTO && options->backing.populate == FALLOW_POPULATE_NONE;

@@ -40,6 +40,8 @@ struct fl_unit {
 	bool closed;         /* inaccessible, to give its commit charge back: opened by populate */
 	bool huge;           /* advised to be a huge page: a fault brings in all of it */
 	bool split;          /* was, until a part was discarded */
+	bool arriving;       /* is being brought in whole: not to be purged */
+	bool whole;          /* was brought in as one huge page */
 };
 
 struct fl_unit_range {
@@ -60,6 +62,8 @@ struct fl_region {
 	size_t page_granules;     /* granules in a page of the backing, at least 1 */
 	bool tries_huge;          /* huge pages are timed before more of them are wished for */
 	bool held;                /* a pool's: never discarded */
+	bool gated;               /* what comes in must pass the gate */
+	bool provable;            /* units can come in with proof */
 	size_t metadata_length;   /* of the claim that holds the tables */
 	uintptr_t metadata_base;
 	uint64_t *map;            /* a word a granule, the heap's */
@@ -98,6 +102,7 @@ struct fl_region_options {
 	enum fallow_thp thp;
 	size_t huge_from; /* bytes of frontier from which on memory is advised to be huge, unless thp is never */
 	bool held;
+	bool gate_faults; /* what is left to faults must pass the gate as well */
 };
 
 /* 0, or -errno with nothing kept. */

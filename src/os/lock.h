@@ -31,6 +31,7 @@ enum fl_lock_rank {
 	FL_RANK_SPILL,    /* making a spill region */
 	FL_RANK_IDS,      /* of caches */
 	FL_RANK_POPULATE, /* bringing in pages larger than a granule */
+	FL_RANK_GATE,     /* the gate, where it is narrow */
 	FL_RANK_REGION,   /* one region's extents */
 	FL_RANK_REGISTRY, /* the list of regions */
 	FL_RANK_META,     /* metadata */

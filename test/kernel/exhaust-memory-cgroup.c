@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Proves that a program with fallow preloaded, which mallocs until NULL in a memory cgroup and then writes all it got, is
+ * not killed: whatever page cache or shared memory fills most of the group beforehand, with one thread and with four,
+ * whether blocks are brought in beforehand or left to faults, with huge pages and without. It gets 90 % of what is to be
+ * had, is told why there is no more, frees it, and can have it again. Beside it the same program on libc's malloc is killed.
+ *
+ * RUNS in the environment is how often each is run (1).
+ */
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test/lib/lives.h"
+
+#define MiB ((size_t)1 << 20)
+#define MAX_CASES 128
+
+enum filling { NOTHING, CLEAN, DIRTY, MAPPED, SHMEM, LOCKED, NFILLINGS };
+
+static const char *const filling_names[NFILLINGS] = { "nothing", "clean cache", "dirty cache", "mapped cache",
+						      "shared memory", "locked cache" };
+
+struct way {
+	const char *name;
+	const char *conf; /* NULL: libc's malloc */
+	bool huge_pages_refused;
+};
+
+static const struct way ways[] = {
+	{ "strict", "populate:strict", false },
+	{ "auto", "populate:auto", false },
+	{ "strict without huge pages", "populate:strict", true },
+};
+
+static const struct way without_fallow = { "libc", NULL, false };
+
+struct one {
+	const struct way *way;
+	size_t limit;
+	enum filling filling;
+	int nthreads;
+	size_t size; /* of a block */
+};
+
+/* A file without a name on a disk; -1 where there is none but in memory. */
+static int open_file(void)
+{
+	struct statfs fs;
+	int fd = open(getenv("top_builddir"), O_TMPFILE | O_RDWR, 0600);
+
+	if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type != TMPFS_MAGIC)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void write_file(int fd, size_t length)
+{
+	static const char piece[MiB] = { 1 };
+
+	for (size_t done = 0; done < length; done += sizeof(piece))
+		must_equal(write(fd, piece, sizeof(piece)), sizeof(piece));
+}
+
+/* A process that holds pages of the file mapped until its group is killed. */
+static void hold_mapped(int fd, size_t length, bool locked)
+{
+	int ready[2];
+	char byte;
+
+	must_equal(pipe(ready), 0);
+	if (fork() == 0) {
+		const volatile char *bytes = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
+		must(bytes != MAP_FAILED);
+		for (int round = 0; round < 3; round++)
+			for (size_t i = 0; i < length; i += 4096)
+				(void)bytes[i];
+		if (locked)
+			must_equal(mlock((const void *)bytes, length), 0);
+		must_equal(write(ready[1], "", 1), 1);
+		for (;;)
+			pause();
+	}
+	must_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* Fill the group with something that stays when this process executes another program. */
+static void fill(enum filling filling, size_t length)
+{
+	int fd = filling == SHMEM ? memfd_create("fallow-filling", 0) : open_file();
+
+	must(fd >= 0);
+	if (filling == SHMEM) {
+		must_equal(ftruncate(fd, (off_t)length), 0);
+		must_equal(fallocate(fd, 0, 0, (off_t)length), 0);
+		return;
+	}
+	write_file(fd, length);
+	if (filling != DIRTY)
+		must_equal(fsync(fd), 0);
+	if (filling == MAPPED || filling == LOCKED)
+		hold_mapped(fd, length, filling == LOCKED);
+}
+
+/* What cannot be reclaimed leaves the rest to be had, which should be more than a few blocks for each thread. */
+static bool is_lasting(enum filling filling)
+{
+	return filling == SHMEM || filling == LOCKED;
+}
+
+static void take_all(void *argument)
+{
+	const struct one *one = argument;
+	char program[4096], size[24], nthreads[24];
+	char *argv[] = { program, size, nthreads, NULL };
+
+	if (one->filling != NOTHING)
+		fill(one->filling, is_lasting(one->filling) ? one->limit / 2 : one->limit / 3 * 2);
+	snprintf(program, sizeof(program), "%s/test/kernel/take-all", getenv("top_builddir"));
+	snprintf(size, sizeof(size), "%zu", one->size);
+	snprintf(nthreads, sizeof(nthreads), "%d", one->nthreads);
+	if (one->way->huge_pages_refused)
+		must_equal(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
+	if (one->way->conf != NULL) {
+		setenv("LD_PRELOAD", getenv("FALLOW_PRELOAD"), 1);
+		setenv("FALLOW_CONF", one->way->conf, 1);
+	}
+	place_execute(argv);
+}
+
+static int nruns(void)
+{
+	const char *text = getenv("RUNS");
+
+	return text != NULL ? atoi(text) : 1;
+}
+
+static bool can_fill(enum filling filling)
+{
+	int fd = filling == NOTHING || filling == SHMEM ? 0 : open_file();
+
+	if (fd > 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static void lives(void **state)
+{
+	struct one *one = *state;
+	struct place place = { .memory_cgroup = one->limit };
+
+	if (!can_fill(one->filling)) {
+		printf("skipped: the build is on no disk, which page cache would be of\n");
+		lives_nskipped++;
+		skip();
+	}
+	for (int i = 0; i < nruns(); i++)
+		assert_lives(&place, take_all, one);
+}
+
+static void libc_is_killed(void **state)
+{
+	struct one one = { &without_fallow, 64 * MiB, NOTHING, 1, 1000 };
+	struct place place = { .memory_cgroup = one.limit };
+	struct place_result result = place_run(&place, take_all, &one);
+
+	(void)state;
+	if (result.end == PLACE_LACKS) {
+		printf("skipped: %s\n", result.reason);
+		lives_nskipped++;
+		skip();
+	}
+	assert_int_equal(result.end, PLACE_KILLED);
+	assert_int_equal(result.value, SIGKILL);
+}
+
+static struct CMUnitTest tests[MAX_CASES];
+static size_t ntests;
+
+static void add(const struct one *one)
+{
+	static struct one all[MAX_CASES];
+	static char names[MAX_CASES][96];
+
+	all[ntests] = *one;
+	snprintf(names[ntests], sizeof(names[0]), "%s, %zu MiB with %s, %d threads of %zu bytes", one->way->name,
+		 one->limit / MiB, filling_names[one->filling], one->nthreads, one->size);
+	tests[ntests] = (struct CMUnitTest){ names[ntests], lives, NULL, NULL, &all[ntests] };
+	ntests++;
+}
+
+int main(void)
+{
+	static const size_t sizes[] = { 100, 30000, 100000, 60000 };
+
+	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++)
+		for (int filling = NOTHING; filling < NFILLINGS; filling++)
+			for (int nthreads = 1; nthreads <= 4; nthreads += 3) {
+				size_t size = sizes[ntests % 4];
+				add(&(struct one){ &ways[w], 64 * MiB, (enum filling)filling, nthreads, size });
+				/* The larger group takes longer and differs little: fewer of them. */
+				if (nthreads == 4 || filling == NOTHING)
+					add(&(struct one){ &ways[w], 256 * MiB, (enum filling)filling, nthreads, size });
+			}
+	tests[ntests++] = (struct CMUnitTest)cmocka_unit_test(libc_is_killed);
+	return lives_end(_cmocka_run_group_tests("exhaust memory cgroup", tests, ntests, NULL, NULL));
+}
