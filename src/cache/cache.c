@@ -17,6 +17,9 @@
 #define OUTBOX_SLOTS 32
 #define OUTGOING_MOST (64 * FL_KIB)
 
+/* Classes whose slots in hand are returned before a new slab is taken. */
+#define SWEPT_CLASSES 8
+
 /* Empty slabs of more granules than this are not kept. */
 #define SPARE_GRANULES 4
 
@@ -386,6 +389,17 @@ static struct fl_slab *recast_spare(struct fl_cache *cache, unsigned int class, 
 	return NULL;
 }
 
+/* Slots in hand of a class that is not used any more keep a slab from others: return those of some classes in turn. */
+static void sweep(struct fl_cache *cache)
+{
+	begin(cache);
+	for (int i = 0; i < SWEPT_CLASSES; i++) {
+		return_slots(cache, cache->next_swept);
+		cache->next_swept = (uint8_t)((cache->next_swept + 1) % FL_NCLASSES);
+	}
+	end(cache);
+}
+
 static struct fl_slot *refill_new_slab(struct fl_cache *cache, unsigned int class, struct fl_failure *failure)
 {
 	struct fl_bin *bin = &cache->bins[class];
@@ -393,6 +407,10 @@ static struct fl_slot *refill_new_slab(struct fl_cache *cache, unsigned int clas
 	size_t ngranules = bin->nslabs == 0 ? fl_slab_least(class) : fl_classes[class].ngranules;
 	struct fl_slab *slab = recast_spare(cache, class, ngranules);
 
+	if (slab == NULL) {
+		sweep(cache);
+		slab = recast_spare(cache, class, ngranules);
+	}
 	if (slab == NULL)
 		slab = fl_slab_create(cache->arena, fl_cache_id(cache), class, ngranules, failure);
 	if (slab == NULL)

@@ -56,6 +56,7 @@ struct fl_cache {
 	uint8_t stir;                       /* atomic; used since the helper looked last: 2, since the look before: 1 */
 	bool busy;                          /* in the middle of changing what follows */
 	uint8_t next_spare;                 /* the place in spares whose slab goes next */
+	uint8_t next_swept;                 /* the class whose slots in hand go back next */
 	struct fl_slab *spares[FL_NSPARES]; /* empty slabs, kept for their class and listed there, or for another */
 	struct fl_bin bins[FL_NCLASSES];
 
