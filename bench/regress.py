@@ -48,8 +48,8 @@ def build_describe():
 
 def environment_make(library):
     environment = {key: value for key, value in os.environ.items() if key not in ("FALLOW_CONF", "LD_PRELOAD")}
-    # A slow run must not decay more often than a fast one.
-    environment.update(LD_PRELOAD=library, FALLOW_CONF="decay:never")
+    # A slow run must not decay more often than a fast one, nor find huge pages too slow to be worth it.
+    environment.update(LD_PRELOAD=library, FALLOW_CONF="decay:never,thp:never")
     return environment
 
 
