@@ -14,5 +14,6 @@
 #include <fallow/options.h>
 #include <fallow/pool.h>
 #include <fallow/stats.h>
+#include <fallow/volatile.h>
 
 #endif

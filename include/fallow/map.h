@@ -203,6 +203,7 @@ struct fallow_map_stat {
 	size_t reserve;               /* bytes */
 	size_t limit;                 /* bytes, 0: none */
 	size_t populated;             /* bytes populated and not discarded since */
+	size_t purgeable;             /* bytes that the kernel may take, see fallow/volatile.h */
 	uint64_t npopulates;          /* calls that populated */
 	uint64_t ndiscards;           /* calls that discarded */
 	uint64_t nfailures;           /* populates that failed */

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "map/maps.h"
+#include "map/volatile.h"
 #include "meta/claim.h"
 #include "meta/meta.h"
 #include "os/kernel.h"
@@ -162,6 +163,7 @@ void fallow_map_destroy(struct fallow_map *map)
 	fl_maps_remove(map);
 	deactivate(map);
 	fl_guard_destroy(&map->guard);
+	fl_volatile_destroy(map);
 	fl_pageset_destroy(&map->populated);
 	fl_backing_destroy(&map->backing);
 	fl_meta_free(map, sizeof(*map));
@@ -204,6 +206,7 @@ int fallow_map_stats(struct fallow_map *map, struct fallow_map_stat *stat)
 		.reserve = map->reserve,
 		.limit = map->limit * map->page_size,
 		.populated = map->populated.count * map->page_size,
+		.purgeable = map->volatiles ? map->volatiles->pages.count * map->page_size : 0,
 		.npopulates = map->npopulates,
 		.ndiscards = map->ndiscards,
 		.nfailures = map->nfailures,

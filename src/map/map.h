@@ -37,6 +37,7 @@ struct fallow_map {
 	size_t limit;   /* pages, 0: none */
 	size_t pending; /* pages */
 	struct fl_pageset populated;
+	struct fl_volatile *volatiles; /* NULL until there are any; then for the map's life */
 	uint64_t npopulates;
 	uint64_t ndiscards;
 	uint64_t nfailures;
@@ -46,6 +47,9 @@ struct fallow_map {
 
 /* Whether [offset, offset + length) is whole pages of the map. The caller holds a range. */
 bool fl_map_has(const struct fallow_map *map, size_t offset, size_t length);
+
+/* Discard pages [first, end) of a range that the caller holds. 0 or -errno as fallow_map_discard(). */
+int fl_map_discard_held(struct fallow_map *map, size_t first, size_t end);
 
 static inline void *fl_map_address(const struct fallow_map *map, size_t page)
 {

@@ -14,6 +14,7 @@
 #include "map/crew.h"
 #include "map/map.h"
 #include "map/rollback.h"
+#include "map/volatile.h"
 
 static const struct fl_failure success = { FALLOW_REASON_NONE, 0 };
 
@@ -162,7 +163,7 @@ int fallow_map_populate(struct fallow_map *map, size_t offset, size_t length, en
 	return fallow_map_populate_with(map, offset, length, &options);
 }
 
-static int discard(struct fallow_map *map, size_t first, size_t end)
+int fl_map_discard_held(struct fallow_map *map, size_t first, size_t end)
 {
 	int result = fl_backing_discard(&map->backing, fl_map_address(map, first), (end - first) * map->page_size,
 					first * map->page_size);
@@ -170,6 +171,7 @@ static int discard(struct fallow_map *map, size_t first, size_t end)
 		return result;
 	fl_lock_take(&map->lock);
 	fl_pageset_remove(&map->populated, first, end);
+	fl_volatile_forget(map, first, end);
 	map->ndiscards++;
 	fl_lock_put(&map->lock);
 	return fl_guard_close(&map->guard, first, end);
@@ -187,7 +189,7 @@ int fallow_map_discard(struct fallow_map *map, size_t offset, size_t length)
 	if (!fl_map_has(map, offset, length))
 		result = -EINVAL;
 	else if (length != 0)
-		result = discard(map, first, end);
+		result = fl_map_discard_held(map, first, end);
 	fl_range_put(&map->ranges, &range);
 	return result;
 }

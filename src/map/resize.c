@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "map/map.h"
+#include "map/volatile.h"
 #include "os/os.h"
 
 /* What the kernel said, where it says more than that there is no room. */
@@ -51,6 +52,7 @@ static int shrink(struct fallow_map *map, size_t length)
 	fl_guard_resize(&map->guard, length / map->page_size);
 	fl_lock_take(&map->lock);
 	fl_pageset_remove(&map->populated, length / map->page_size, map->populated.npages);
+	fl_volatile_forget(map, length / map->page_size, map->populated.npages);
 	fl_lock_put(&map->lock);
 	return 0;
 }
