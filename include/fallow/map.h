@@ -38,7 +38,9 @@ struct fallow_map_options {
 	enum fallow_populate populate; /* what FALLOW_POPULATE_AUTO means for this map; AUTO or NONE here: WRITE */
 	enum fallow_guard guard;
 	enum fallow_thp thp;           /* private ordinary memory; ALWAYS: a populate may bring in the whole huge page around
-	                                * what was asked for, and counts what was asked for; AUTO: as the system is set */
+	                                * what was asked for, and counts what was asked for; one for reading takes the huge
+	                                * zero page, of which 2 MiB cost 8 bytes of page table (up to Linux 6.12 what is
+	                                * written to it later is small pages); AUTO: as the system is set */
 	int fd;                        /* FALLOW_BACKING_FILE: the file, open for reading and writing; the map opens it anew.
 	                                * It is made longer when length or a resize asks for it */
 	int node;                      /* NUMA node, -1: any */
@@ -102,6 +104,18 @@ FALLOW_API size_t fallow_map_page_size(const struct fallow_map *map);
  * shared file, or on a filesystem that cannot promise storage. A length of 0 does nothing.
  */
 FALLOW_API int fallow_map_populate(struct fallow_map *map, size_t offset, size_t length, enum fallow_populate mode);
+
+/*
+ * Put huge pages in place of small ones, where a table that began sparse has filled up. The huge pages of 2 MiB that lie
+ * in the range as a whole are populated for writing, what was not there with zeros; all counts against the limit. What
+ * lies before and behind them is left as it is.
+ *
+ * 0: all of them are huge. -ENOMEM: no huge page to be had, the limit, or pages that the kernel is using at the moment;
+ * residency is as it was, but for pages that were there and have become parts of huge ones. -EOPNOTSUPP: not private
+ * ordinary memory, a memfd or a shared file on tmpfs, on small pages; FALLOW_THP_NEVER; before Linux 6.1. -EINVAL: not
+ * whole pages, or beyond the map's end.
+ */
+FALLOW_API int fallow_map_collapse(struct fallow_map *map, size_t offset, size_t length);
 
 /*
  * Told now and then how many bytes of the range are populated, in the thread that called. Returns false to cancel. It
@@ -204,6 +218,9 @@ struct fallow_map_stat {
 	size_t limit;                 /* bytes, 0: none */
 	size_t populated;             /* bytes populated and not discarded since */
 	size_t purgeable;             /* bytes that the kernel may take, see fallow/volatile.h */
+	uint64_t storage;             /* bytes that the memfd or file has, holes not counted; 0 without one. A private map
+	                               * of a file on tmpfs pays twice: for these, and for its own copies in populated.
+	                               * One of fallow's own memfd does not */
 	uint64_t npopulates;          /* calls that populated */
 	uint64_t ndiscards;           /* calls that discarded */
 	uint64_t nfailures;           /* populates that failed */

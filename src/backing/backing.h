@@ -18,6 +18,10 @@
 
 #define FL_NAME_LENGTH 32
 
+/* A populate mode of the inside: as WRITE, in transparent huge pages, of which address and length are multiples. */
+#define FL_POPULATE_COLLAPSE ((enum fallow_populate)(FALLOW_POPULATE_NONE + 1))
+#define FL_COLLAPSED_SIZE (2 * FL_MIB)
+
 struct fl_backing {
 	enum fallow_backing kind;
 	enum fallow_populate populate; /* never AUTO */

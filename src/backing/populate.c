@@ -118,9 +118,51 @@ static int allocate(const struct fl_backing *b, uint64_t offset, size_t length)
 	return result;
 }
 
+/* One huge page in place of what is there, holes included. MADV_COLLAPSE leaves a shared one to be mapped for writing. */
+static int collapse_one(const struct fl_backing *b, char *address)
+{
+	int result = fl_backing_prove(b, address, FL_COLLAPSED_SIZE, address);
+
+	if (result == 0)
+		result = populate_chunk(b, address, FL_COLLAPSED_SIZE, MADV_POPULATE_WRITE, USED);
+	return result == -EBUSY || result == -EAGAIN ? -ENOMEM : result;
+}
+
+static int collapse(const struct fl_backing *b, char *address, size_t length)
+{
+	int result = 0;
+
+	for (size_t done = 0; done < length && result == 0; done += FL_COLLAPSED_SIZE)
+		result = collapse_one(b, address + done);
+	return result;
+}
+
+static int punch_hole(const struct fl_backing *b, uint64_t offset, size_t length)
+{
+	int result = fl_backing_check_fd(b);
+
+	if (result != 0)
+		return result;
+	result = -EINTR;
+	for (int i = 0; i < NRETRIES && result == -EINTR; i++)
+		result = fl_os_fallocate(b->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+	return result;
+}
+
+/*
+ * Writing to a private mapping of a memfd gives the file a page of zeros first, and then the process a copy of it: twice the
+ * memory. The file's is of no use to anybody where the file is ours. On hugetlb there is none.
+ */
+static bool pays_twice_for_nothing(const struct fl_backing *b, int advice)
+{
+	return advice == MADV_POPULATE_WRITE && b->kind == FALLOW_BACKING_MEMFD && !b->shared && !b->huge;
+}
+
 static int populate(const struct fl_backing *b, enum fallow_populate mode, char *address, size_t length,
 		    uint64_t offset, enum pages pages)
 {
+	if (mode == FL_POPULATE_COLLAPSE)
+		return collapse(b, address, length);
 	if (mode == FALLOW_POPULATE_ALLOCATE) {
 		int result = allocate(b, offset, length);
 		if (result != -EOPNOTSUPP)
@@ -129,9 +171,12 @@ static int populate(const struct fl_backing *b, enum fallow_populate mode, char 
 	int advice = mode == FALLOW_POPULATE_READ ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
 	size_t chunk = fl_max(CHUNK, b->page_size);
 	for (size_t done = 0; done < length; done += chunk) {
-		int result = populate_chunk(b, address + done, fl_min(chunk, length - done), advice, pages);
+		size_t n = fl_min(chunk, length - done);
+		int result = populate_chunk(b, address + done, n, advice, pages);
 		if (result != 0)
 			return result;
+		if (pays_twice_for_nothing(b, advice))
+			punch_hole(b, offset + done, n);
 	}
 	return 0;
 }
@@ -166,18 +211,6 @@ static int advise(void *address, size_t length, int advice)
 	/* Memory that the program has locked. */
 	if (result == -EINVAL && advice == MADV_DONTNEED)
 		result = fl_os_madvise(address, length, MADV_DONTNEED_LOCKED);
-	return result;
-}
-
-static int punch_hole(const struct fl_backing *b, uint64_t offset, size_t length)
-{
-	int result = fl_backing_check_fd(b);
-
-	if (result != 0)
-		return result;
-	result = -EINTR;
-	for (int i = 0; i < NRETRIES && result == -EINTR; i++)
-		result = fl_os_fallocate(b->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
 	return result;
 }
 

@@ -194,10 +194,22 @@ int fallow_map_set_limit(struct fallow_map *map, size_t limit)
 	return 0;
 }
 
+/* What a file holds in memory or on disk. */
+static uint64_t storage(const struct fallow_map *map)
+{
+	const struct fl_backing *backing = &map->backing;
+	struct stat file;
+
+	if (backing->fd < 0 || fl_backing_check_fd(backing) != 0 || fl_os_fstat(backing->fd, &file) != 0)
+		return 0;
+	return (uint64_t)file.st_blocks * 512;
+}
+
 int fallow_map_stats(struct fallow_map *map, struct fallow_map_stat *stat)
 {
 	if (map == NULL || stat == NULL || stat->size != sizeof(*stat))
 		return -EINVAL;
+	uint64_t stored = storage(map);
 	fl_lock_take(&map->lock);
 	*stat = (struct fallow_map_stat){
 		.size = sizeof(*stat),
@@ -207,6 +219,7 @@ int fallow_map_stats(struct fallow_map *map, struct fallow_map_stat *stat)
 		.limit = map->limit * map->page_size,
 		.populated = map->populated.count * map->page_size,
 		.purgeable = map->volatiles ? map->volatiles->pages.count * map->page_size : 0,
+		.storage = stored,
 		.npopulates = map->npopulates,
 		.ndiscards = map->ndiscards,
 		.nfailures = map->nfailures,

@@ -163,6 +163,26 @@ int fallow_map_populate(struct fallow_map *map, size_t offset, size_t length, en
 	return fallow_map_populate_with(map, offset, length, &options);
 }
 
+/* Huge pages of ordinary memory, or of files in memory that all who have them share. */
+static bool can_collapse(const struct fl_backing *b)
+{
+	return !b->huge && (b->fd < 0 || (b->shared && b->in_memory));
+}
+
+int fallow_map_collapse(struct fallow_map *map, size_t offset, size_t length)
+{
+	const struct fallow_populate_options options = { .size = sizeof(options), .mode = FL_POPULATE_COLLAPSE, .nthreads = 1 };
+
+	if (map == NULL || offset % map->page_size != 0 || length % map->page_size != 0 ||
+	    offset > fallow_map_size(map) || length > fallow_map_size(map) - offset)
+		return -EINVAL;
+	if (!can_collapse(&map->backing))
+		return -EOPNOTSUPP;
+	size_t from = fl_align_up(map->base + offset, FL_COLLAPSED_SIZE) - map->base;
+	size_t to = fl_align_down(map->base + offset + length, FL_COLLAPSED_SIZE) - map->base;
+	return from < to ? populate_held(map, from, to - from, &options) : 0;
+}
+
 int fl_map_discard_held(struct fallow_map *map, size_t first, size_t end)
 {
 	int result = fl_backing_discard(&map->backing, fl_map_address(map, first), (end - first) * map->page_size,
