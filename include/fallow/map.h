@@ -39,8 +39,8 @@ struct fallow_map_options {
 	enum fallow_guard guard;
 	enum fallow_thp thp;           /* private ordinary memory; ALWAYS: a populate may bring in the whole huge page around
 	                                * what was asked for, and counts what was asked for; one for reading takes the huge
-	                                * zero page, of which 2 MiB cost 8 bytes of page table (up to Linux 6.12 what is
-	                                * written to it later is small pages); AUTO: as the system is set */
+	                                * zero page (up to Linux 6.12, what is written to it later is small pages). AUTO: as
+	                                * the system is set */
 	int fd;                        /* FALLOW_BACKING_FILE: the file, open for reading and writing; the map opens it anew.
 	                                * It is made longer when length or a resize asks for it */
 	int node;                      /* NUMA node, -1: any */
