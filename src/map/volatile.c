@@ -24,6 +24,7 @@ struct walk {
 	struct fallow_map *map;
 	size_t first;
 	int result;
+	bool marked; /* some page has become volatile */
 };
 
 static int walk(struct walk *walk, size_t end, fl_pagemap_fn *fn)
@@ -108,8 +109,10 @@ static bool reserve_run(void *context, size_t from, size_t to, unsigned int stat
  * What came in by a touch since room was made may find none: then it does not become volatile. MADV_FREE is refused for
  * locked memory: then the kernel takes nothing.
  */
-static void mark(struct fallow_map *map, size_t first, size_t end)
+static void mark(struct walk *walk, size_t first, size_t end)
 {
+	struct fallow_map *map = walk->map;
+
 	if (reserve(map, first, end) != 0)
 		return;
 	for (size_t page = first, to; page < end; page = to) {
@@ -117,33 +120,39 @@ static void mark(struct fallow_map *map, size_t first, size_t end)
 		add(map, page, to);
 	}
 	fl_os_madvise(fl_map_address(map, first), (end - first) * map->page_size, MADV_FREE);
+	walk->marked = true;
 }
 
 /* What looks like swap has content, too; where there are guards it may be one of them, unless it is populated. */
 static bool mark_run(void *context, size_t from, size_t to, unsigned int states)
 {
-	const struct walk *walk = context;
+	struct walk *walk = context;
 	struct fallow_map *map = walk->map;
 	size_t page = walk->first + from / map->page_size, end = walk->first + to / map->page_size;
 
 	if (states & FALLOW_PAGE_ZERO)
 		return true;
 	if ((states & FALLOW_PAGE_POPULATED) || map->guard.kind == FALLOW_GUARD_KIND_NONE) {
-		mark(map, page, end);
+		mark(walk, page, end);
 		return true;
 	}
 	for (size_t next; (next = next_run(map, &map->populated, true, &page, end)) > page; page = next)
-		mark(map, page, next);
+		mark(walk, page, next);
 	return true;
 }
 
-/* Room first: then nothing has become volatile when there is none. */
+/*
+ * Room first: then nothing has become volatile when there is none. Later, what is volatile stays so; that the kernel may not
+ * take some of the rest is no failure.
+ */
 static int begin(struct fallow_map *map, size_t first, size_t end)
 {
 	struct walk w = { .map = map, .first = first };
 	int result = walk(&w, end, reserve_run);
 
-	return result == 0 ? walk(&w, end, mark_run) : result;
+	if (result == 0)
+		result = walk(&w, end, mark_run);
+	return w.marked ? 0 : result;
 }
 
 /* Of no length, it is refused only where the kernel does not have it. */

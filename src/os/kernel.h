@@ -25,6 +25,9 @@
 #ifndef MADV_COLD
 #define MADV_COLD 20 /* 5.4 */
 #endif
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21 /* 5.4 */
+#endif
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* 5.14 */
 #endif

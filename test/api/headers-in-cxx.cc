@@ -60,6 +60,10 @@ static int use_map()
 	std::memset(fallow_map_base(map), 1, 1 << 20);
 	if (fallow_map_stats(map, &stat) != 0 || stat.populated != 1 << 20)
 		return 14;
+	uint64_t lost[4];
+	size_t nlost = 1;
+	if (fallow_volatile_begin(map, 0, 1 << 20) != 0 || fallow_volatile_end(map, 0, 1 << 20, lost, &nlost) != 0)
+		return 15;
 	fallow_map_destroy(map);
 	return 0;
 }

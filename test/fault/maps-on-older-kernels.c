@@ -2,7 +2,8 @@
 /*
  * Proves that a kernel without the calls that maps like best makes no difference that a user could see: without
  * MADV_POPULATE_*, without PAGEMAP_SCAN, without guard pages and without FIEMAP, pages come in and keep what they hold, guards
- * trap, residency is right, and a populate that fails leaves no trace.
+ * trap, residency is right, a populate that fails leaves no trace, and volatile pages tell the truth. What such a kernel cannot do at
+ * all, collapse, it says.
  */
 #include <errno.h>
 
@@ -20,7 +21,8 @@ static unsigned int nrefused;
 static int refuse(enum fl_os_call call, int detail)
 {
 	bool newer = call == FL_OS_MADVISE && (detail == MADV_POPULATE_WRITE || detail == MADV_POPULATE_READ ||
-					       detail == MADV_GUARD_INSTALL || detail == MADV_GUARD_REMOVE);
+					       detail == MADV_GUARD_INSTALL || detail == MADV_GUARD_REMOVE ||
+					       detail == MADV_COLLAPSE);
 
 	if (newer || call == FL_OS_IOCTL)
 		nrefused++;
@@ -72,6 +74,55 @@ static void every_kind_works(void **state)
 	fl_os_fault = NULL;
 }
 
+static void volatile_pages_tell_the_truth(void **state)
+{
+	struct fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
+	uint64_t lost[LENGTH / 4096 / 64];
+	size_t nlost;
+
+	(void)state;
+	fl_os_fault = refuse;
+	options.length = LENGTH;
+	options.thp = FALLOW_THP_NEVER;
+	for (int guard = FALLOW_GUARD_NONE; guard <= FALLOW_GUARD_TRAP; guard++) {
+		options.guard = (enum fallow_guard)guard;
+		struct fallow_map *map = map_create(&options);
+		char *base = fallow_map_base(map);
+		size_t page = fallow_map_page_size(map);
+
+		assert_int_equal(fallow_map_populate(map, MiB, 2 * MiB, FALLOW_POPULATE_WRITE), 0);
+		memset(base + MiB, 'v', 2 * MiB);
+		assert_int_equal(fallow_volatile_begin(map, 0, LENGTH), 0);
+		assert_int_equal(madvise(base + 2 * MiB, MiB, MADV_PAGEOUT), 0);
+		/* Without PAGEMAP_SCAN what was read again, and is zero, cannot be told from what is there. */
+		assert_true(map_reads(base + 2 * MiB, 16 * page, 0));
+		assert_int_equal(fallow_volatile_end(map, 0, LENGTH, lost, &nlost), 0);
+		assert_int_equal(nlost, MiB / page);
+		assert_true(lost[2 * MiB / page / 64] == ~UINT64_C(0) && lost[2 * MiB / page / 64 - 1] == 0);
+		assert_true(map_reads(base + MiB, MiB, 'v'));
+		assert_int_equal(resident(map, FALLOW_PAGE_POPULATED), MiB / page);
+		assert_int_equal(map_touch(base + 2 * MiB), guard ? SIGSEGV : 0);
+		fallow_map_destroy(map);
+	}
+	fl_os_fault = NULL;
+}
+
+static void collapse_says_that_it_is_not_there(void **state)
+{
+	struct fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
+
+	(void)state;
+	fl_os_fault = refuse;
+	options.length = LENGTH;
+	struct fallow_map *map = map_create(&options);
+	assert_int_equal(fallow_map_populate(map, MiB, MiB / 4, FALLOW_POPULATE_WRITE), 0);
+	assert_int_equal(fallow_map_collapse(map, 0, LENGTH), -EOPNOTSUPP);
+	assert_int_equal(resident(map, FALLOW_PAGE_POPULATED), MiB / 4 / fallow_map_page_size(map));
+	assert_int_equal(map_populated(map), MiB / 4);
+	fallow_map_destroy(map);
+	fl_os_fault = NULL;
+}
+
 static void fail_on_tmpfs(void *argument)
 {
 	enum fallow_populate mode = *(enum fallow_populate *)argument;
@@ -113,6 +164,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_works),
+		cmocka_unit_test(volatile_pages_tell_the_truth),
+		cmocka_unit_test(collapse_says_that_it_is_not_there),
 		cmocka_unit_test(what_does_not_fit_leaves_nothing),
 	};
 
