@@ -50,6 +50,38 @@ FALLOW_API int fallow_volatile_begin(struct fallow_map *map, size_t offset, size
  */
 FALLOW_API int fallow_volatile_end(struct fallow_map *map, size_t offset, size_t length, uint64_t *lost, size_t *nlost);
 
+/*
+ * An arena of volatile objects, for caches: each is held by the program, or left to the kernel. Objects are whole pages of a
+ * map on private ordinary memory. Errors are those of the calls above; object is what fallow_volatile_alloc() returned, else
+ * -EINVAL. A child of fork has the objects as its parent had them, and its own copies of what they hold.
+ */
+struct fallow_volatile_arena;
+
+/* limit: bytes of all objects together, rounded up to pages. -EINVAL: 0. -ENOMEM: no address space or metadata. */
+FALLOW_API int fallow_volatile_arena_create(size_t limit, struct fallow_volatile_arena **arena);
+
+/* All objects are gone. No thread may be using the arena. NULL is ignored. */
+FALLOW_API void fallow_volatile_arena_destroy(struct fallow_volatile_arena *arena);
+
+/*
+ * A held object of nbytes, rounded up to pages: zero, aligned to a page, and there (promise P1). NULL with errno ENOMEM when the
+ * limit or the kernel says no (fallow_last_failure()), EINVAL when nbytes is 0.
+ */
+FALLOW_API void *fallow_volatile_alloc(struct fallow_volatile_arena *arena, size_t nbytes);
+
+/* Free an object, held or left. */
+FALLOW_API int fallow_volatile_free(struct fallow_volatile_arena *arena, void *object);
+
+/* Leave an object to the kernel. Its limit and its address stay taken. */
+FALLOW_API int fallow_volatile_leave(struct fallow_volatile_arena *arena, void *object);
+
+/*
+ * Hold an object again. lost and *nlost say which of its pages are to be made again, as fallow_volatile_end() does; those
+ * are there, and zero. -ENOMEM: they cannot be had; the object is left as it was, what survived can be held later, and lost
+ * has no meaning. An object that is held has lost nothing.
+ */
+FALLOW_API int fallow_volatile_hold(struct fallow_volatile_arena *arena, void *object, uint64_t *lost, size_t *nlost);
+
 #ifdef __cplusplus
 }
 #endif
