@@ -2,9 +2,9 @@
 /*
  * nvdimm [DIRECTORY]: a file that a guest sees as a disk of memory, mostly read.
  *
- * QEMU's memory-backend-file with share=on, under a virtual NVDIMM that has a root filesystem: preallocating it by write faults
- * dirties all of the file and fills its holes, so people turn preallocation off and take the faults while the guest boots.
- * Here all of it is populated for reading, which dirties nothing, and for writing what will be written.
+ * QEMU's memory-backend-file with share=on, under a virtual NVDIMM that has a root filesystem: preallocating it by write
+ * faults dirties all of the file and fills its holes, so people turn preallocation off and take the faults while the
+ * guest boots. Here all of it is populated for reading, which dirties nothing, and for writing what will be written.
  */
 #include "example.h"
 

@@ -3,9 +3,9 @@
  * shared-pool: a database's buffers on huge pages, shared by its processes.
  *
  * PostgreSQL with huge_pages=on maps shared_buffers by MAP_HUGETLB, and where a container has fewer pages than it was
- * promised, a backend dies of SIGBUS at the first touch of a buffer, and all others with it (docker-library/postgres issue 451).
- * Other databases want a fault and not a page for a touch of what was never handed out, for which the kernel got
- * UFFD_FEATURE_SIGBUS. Here buffers are populated before they are handed out, or refused with the reason, and a touch
+ * promised, a backend dies of SIGBUS at the first touch of a buffer, and all others with it (docker-library/postgres,
+ * issue 451). Other databases want a fault and not a page for a touch of what was never handed out, for which the kernel
+ * got UFFD_FEATURE_SIGBUS. Here buffers are populated before they are handed out, or refused with the reason, and a touch
  * of a hole ends the process that made it, and takes no page.
  *
  * It needs huge pages: echo 8 >/proc/sys/vm/nr_hugepages

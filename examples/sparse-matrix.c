@@ -2,10 +2,10 @@
 /*
  * sparse-matrix: a matrix that is stored as if it were dense, and costs what is not zero.
  *
- * Numerical programs map a large array and trust the kernel's zero page: reading what was never written costs a fault for each 4
- * KiB, and a page table entry (the huge zero page came into the kernel for such a load). Whether the pages will be
- * there when the solver writes them nobody knows before. Here the zeros are populated for reading in one call, in huge
- * pages; tiles are populated for writing before they are filled, and a tile that does not fit is an error.
+ * Numerical programs map a large array and trust the kernel's zero page: reading what was never written costs a fault
+ * for each 4 KiB, and a page table entry (the huge zero page came into the kernel for such a load). Whether the pages will
+ * be there when the solver writes them nobody knows before. Here the zeros are populated for reading in one call, in
+ * huge pages; tiles are populated for writing before they are filled, and a tile that does not fit is an error.
  */
 #include "example.h"
 

@@ -33,8 +33,8 @@ extern "C" {
  * are volatile already stay so, and are known by what they held when they were marked first.
  *
  * -EOPNOTSUPP: the map is not on private ordinary memory, which is the only kind that the kernel takes; or there is no
- * /proc. -EINVAL: not whole pages, or beyond the map's end. -ENOMEM: no metadata (some 8 bytes a page). After a failure
- * nothing has become volatile.
+ * /proc. -EINVAL: not whole pages, or beyond the map's end. -ENOMEM: no metadata (some 8 bytes a page), or no
+ * descriptor to look at /proc with. After a failure nothing has become volatile.
  */
 FALLOW_API int fallow_volatile_begin(struct fallow_map *map, size_t offset, size_t length);
 
@@ -64,8 +64,8 @@ FALLOW_API int fallow_volatile_arena_create(size_t limit, struct fallow_volatile
 FALLOW_API void fallow_volatile_arena_destroy(struct fallow_volatile_arena *arena);
 
 /*
- * A held object of nbytes, rounded up to pages: zero, aligned to a page, and there (promise P1). NULL with errno ENOMEM when the
- * limit or the kernel says no (fallow_last_failure()), EINVAL when nbytes is 0.
+ * A held object of nbytes, rounded up to pages: zero, aligned to a page, and there (promise P1). NULL with errno ENOMEM when
+ * the limit or the kernel says no (fallow_last_failure()), EINVAL when nbytes is 0.
  */
 FALLOW_API void *fallow_volatile_alloc(struct fallow_volatile_arena *arena, size_t nbytes);
 

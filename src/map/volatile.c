@@ -19,24 +19,13 @@
 #include "os/kernel.h"
 #include "os/os.h"
 
-/* A walk over the pages [first, end) of a map. */
+/* A walk over pages of a map, from first on. */
 struct walk {
 	struct fallow_map *map;
 	size_t first;
 	int result;
 	bool marked; /* some page has become volatile */
 };
-
-static int walk(struct walk *walk, size_t end, fl_pagemap_fn *fn)
-{
-	struct fallow_map *map = walk->map;
-	int result = fl_pagemap_walk((uintptr_t)fl_map_address(map, walk->first), (end - walk->first) * map->page_size,
-				     fn, walk);
-
-	if (result != 0)
-		return result == -ENOENT || result == -EACCES ? -EOPNOTSUPP : -ENOMEM;
-	return walk->result;
-}
 
 static bool make_set(struct fallow_map *map)
 {
@@ -148,11 +137,15 @@ static bool mark_run(void *context, size_t from, size_t to, unsigned int states)
 static int begin(struct fallow_map *map, size_t first, size_t end)
 {
 	struct walk w = { .map = map, .first = first };
-	int result = walk(&w, end, reserve_run);
+	uintptr_t start = (uintptr_t)fl_map_address(map, first);
+	size_t length = (end - first) * map->page_size;
+	int result = fl_pagemap_walk(start, length, reserve_run, &w);
 
-	if (result == 0)
-		result = walk(&w, end, mark_run);
-	return w.marked ? 0 : result;
+	if (result == 0 && w.result == 0)
+		result = fl_pagemap_walk(start, length, mark_run, &w);
+	if (result == 0 || w.marked)
+		return w.result;
+	return result == -ENOENT || result == -EACCES ? -EOPNOTSUPP : -ENOMEM;
 }
 
 /* Of no length, it is refused only where the kernel does not have it. */
@@ -209,10 +202,14 @@ static bool look_at_run(void *context, size_t from, size_t to, unsigned int stat
 static int look_at(struct fallow_map *map, size_t first, size_t end)
 {
 	struct walk w = { .map = map, .first = first };
+	size_t length = (end - first) * map->page_size;
 
 	for (size_t page = first; page < end; page++)
 		fl_witness_of(&map->volatiles->witnesses, page)->found = false;
-	return walk(&w, end, look_at_run);
+	/* Without /proc, or a descriptor for it, what is lost comes in to be looked at. */
+	if (fl_pagemap_walk((uintptr_t)fl_map_address(map, first), length, look_at_run, &w) != 0)
+		look_at_run(&w, 0, length, FALLOW_PAGE_POPULATED);
+	return w.result;
 }
 
 /* Discard what of the volatile pages [page, end) was not found, and say so from bit on. How many. */

@@ -251,6 +251,29 @@ static void huge_pages_survive_or_not(void **state)
 	fallow_map_destroy(map);
 }
 
+/* A collapse fills what was taken with zeros, which does not make it look like what was there. */
+static void a_collapse_does_not_hide_what_is_lost(void **state)
+{
+	struct fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
+	uint64_t lost[8];
+	size_t nlost = 0;
+
+	(void)state;
+	options.length = 2 << 20;
+	struct fallow_map *map = map_create(&options);
+	fill(map, 0, 512);
+	assert_int_equal(fallow_volatile_begin(map, 0, PAGES(512)), 0);
+	take(map, 0, 64);
+	int result = fallow_map_collapse(map, 0, 2 << 20);
+	assert_true(result == 0 || result == -EOPNOTSUPP || result == -ENOMEM);
+	assert_int_equal(fallow_volatile_end(map, 0, PAGES(512), lost, &nlost), 0);
+	assert_int_equal(nlost, 64);
+	assert_true(lost[0] == ~UINT64_C(0) && lost[1] == 0);
+	assert_true(map_reads(at(map, 0), PAGES(64), 0));
+	assert_true(is_filled(map, 64) && is_filled(map, 511));
+	fallow_map_destroy(map);
+}
+
 static void says_where_it_cannot(void **state)
 {
 	uint64_t lost[WORDS];
@@ -330,6 +353,7 @@ int main(void)
 		cmocka_unit_test(others_work_on_volatile_pages),
 		cmocka_unit_test(a_child_takes_back_its_own),
 		cmocka_unit_test(huge_pages_survive_or_not),
+		cmocka_unit_test(a_collapse_does_not_hide_what_is_lost),
 		cmocka_unit_test(says_where_it_cannot),
 		cmocka_unit_test(refuses_bad_ranges),
 		cmocka_unit_test(locked_pages_survive),

@@ -114,6 +114,25 @@ static void taking_back_fails(void **state)
 	each_call_in_turn(end_fails);
 }
 
+/* Whoever has no descriptors left, or no /proc any more, has his pages all the same. */
+static void taking_back_needs_no_proc(void **state)
+{
+	struct fallow_map *map = create();
+	size_t nlost;
+
+	(void)state;
+	assert_int_equal(fallow_volatile_begin(map, 0, NPAGES * page), 0);
+	madvise((char *)fallow_map_base(map) + 50 * page, 200 * page, MADV_PAGEOUT);
+	inject((struct fault){ .kind = FL_OS_OPEN, .nth = 1, .for_good = true });
+	assert_int_equal(fallow_volatile_begin(map, 0, NPAGES * page), -ENOMEM);
+	assert_int_equal(fallow_volatile_end(map, 0, NPAGES * page, NULL, &nlost), 0);
+	assert_true(inject_end() >= 2);
+	assert_int_equal(nlost, 100);
+	assert_int_equal(map_populated(map), 100 * page);
+	assert_true(map_reads(fallow_map_base(map), 50 * page, 'v'));
+	fallow_map_destroy(map);
+}
+
 /* As at the limit of a memory cgroup, where there is no memory for the second huge page. */
 static int refuse_second(enum fl_os_call call, int detail)
 {
@@ -152,6 +171,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(marking_fails),
 		cmocka_unit_test(taking_back_fails),
+		cmocka_unit_test(taking_back_needs_no_proc),
 		cmocka_unit_test(no_huge_page_leaves_no_trace),
 	};
 
