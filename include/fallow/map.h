@@ -222,7 +222,7 @@ struct fallow_map_stat {
 	                               * of a file on tmpfs pays twice: for these, and for its own copies in populated.
 	                               * One of fallow's own memfd does not */
 	uint64_t npopulates;          /* calls that populated */
-	uint64_t ndiscards;           /* calls that discarded */
+	uint64_t ndiscards;           /* calls that discarded, and runs of volatile pages that were lost */
 	uint64_t nfailures;           /* populates that failed */
 	enum fallow_guard_kind guard;
 };

@@ -105,9 +105,10 @@ int fl_rollback_begin(struct fl_rollback *r, struct fallow_map *map, size_t firs
 	return result;
 }
 
-/* Call fn for each run of pages whose bit is clear. */
-static void for_each_clear(const struct fl_rollback *r, const uint64_t *bitmap,
-			   void (*fn)(struct fallow_map *map, size_t first, size_t end))
+typedef void pages_fn(struct fallow_map *map, size_t first, size_t end);
+
+/* Call fn for each run of pages whose bit is clear, or set. */
+static void for_each_clear(const struct fl_rollback *r, const uint64_t *bitmap, pages_fn *fn)
 {
 	for (size_t from = fl_bitmap_next_clear(bitmap, r->npages, 0); from < r->npages;) {
 		size_t to = fl_bitmap_next(bitmap, r->npages, from);
@@ -116,9 +117,24 @@ static void for_each_clear(const struct fl_rollback *r, const uint64_t *bitmap,
 	}
 }
 
+static void for_each_set(const struct fl_rollback *r, const uint64_t *bitmap, pages_fn *fn)
+{
+	for (size_t from = fl_bitmap_next(bitmap, r->npages, 0); from < r->npages;) {
+		size_t to = fl_bitmap_next_clear(bitmap, r->npages, from);
+		fn(r->map, r->first + from, r->first + to);
+		from = fl_bitmap_next(bitmap, r->npages, to);
+	}
+}
+
 static void unmap(struct fallow_map *map, size_t first, size_t end)
 {
 	fl_os_madvise(fl_map_address(map, first), (end - first) * map->page_size, MADV_DONTNEED);
+}
+
+/* They are in memory: this takes none. */
+static void map_again(struct fallow_map *map, size_t first, size_t end)
+{
+	fl_os_madvise(fl_map_address(map, first), (end - first) * map->page_size, MADV_POPULATE_READ);
 }
 
 static void discard(struct fallow_map *map, size_t first, size_t end)
@@ -132,6 +148,8 @@ void fl_rollback_undo(const struct fl_rollback *r)
 	if (r->map->backing.shared)
 		for_each_clear(r, r->mapped, unmap);
 	for_each_clear(r, r->there, discard);
+	if (r->map->backing.shared)
+		for_each_set(r, r->mapped, map_again);
 }
 
 void fl_rollback_end(struct fl_rollback *r)

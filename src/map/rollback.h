@@ -4,7 +4,8 @@
  *
  * A page is there when the map counts it as populated, when the page table has it or swap does, or when a shared file
  * has storage for it. Such a page is never discarded, whatever a populate made of it: others may be writing to it. What
- * came into the page table of a shared file's page is unmapped again, and its content stays.
+ * came into the page table of a shared file's page is unmapped again, and its content stays; what was in it and was
+ * unmapped on the way, as MADV_COLLAPSE does and discarding a part of a huge page, is mapped again.
  */
 #ifndef FL_MAP_ROLLBACK_H
 #define FL_MAP_ROLLBACK_H

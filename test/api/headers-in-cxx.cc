@@ -64,6 +64,10 @@ static int use_map()
 	size_t nlost = 1;
 	if (fallow_volatile_begin(map, 0, 1 << 20) != 0 || fallow_volatile_end(map, 0, 1 << 20, lost, &nlost) != 0)
 		return 15;
+	fallow_volatile_arena *arena = nullptr;
+	if (fallow_volatile_arena_create(1 << 20, &arena) != 0 || !fallow_volatile_alloc(arena, 100))
+		return 16;
+	fallow_volatile_arena_destroy(arena);
 	fallow_map_destroy(map);
 	return 0;
 }
