@@ -9,6 +9,7 @@
 #define FALLOW_FALLOW_H
 
 #include <fallow/arena.h>
+#include <fallow/dirty.h>
 #include <fallow/malloc.h>
 #include <fallow/map.h>
 #include <fallow/options.h>

@@ -21,7 +21,6 @@
 struct crew {
 	struct fallow_map *map;
 	enum fallow_populate mode;
-	uintptr_t address;
 	uint64_t offset;
 	size_t length; /* bytes, as all of these */
 	size_t piece;
@@ -41,6 +40,19 @@ static void fail(struct crew *crew, struct fl_failure failure)
 	__atomic_store_n(&crew->stop, true, __ATOMIC_RELAXED);
 }
 
+static struct fl_failure bring_in(const struct crew *crew, size_t first, size_t end)
+{
+	struct fallow_map *map = crew->map;
+	struct fl_failure failure = { FALLOW_REASON_NONE, 0 };
+
+	for (size_t page = first, next; page < end && failure.reason == FALLOW_REASON_NONE; page = next) {
+		enum fallow_populate mode = fl_dirty_mode(map, crew->mode, page, end, &next);
+		failure = fl_backing_bring_in(&map->backing, mode, fl_map_address(map, page),
+					      (next - page) * map->page_size, page * map->page_size);
+	}
+	return failure;
+}
+
 /* Bring in one more piece. False when there is none, or no point in it. */
 static bool work(struct crew *crew)
 {
@@ -50,8 +62,8 @@ static bool work(struct crew *crew)
 	if (at >= crew->length)
 		return false;
 	size_t length = fl_min(crew->piece, crew->length - at);
-	struct fl_failure failure = fl_backing_bring_in(&crew->map->backing, crew->mode, (void *)(crew->address + at),
-							length, crew->offset + at);
+	struct fl_failure failure = bring_in(crew, (crew->offset + at) / crew->map->page_size,
+					     (crew->offset + at + length) / crew->map->page_size);
 	if (failure.reason != FALLOW_REASON_NONE) {
 		fail(crew, failure);
 		return false;
@@ -111,7 +123,6 @@ int fl_crew_bring_in(struct fallow_map *map, size_t first, size_t end, const str
 	struct crew crew = {
 		.map = map,
 		.mode = options->mode,
-		.address = (uintptr_t)fl_map_address(map, first),
 		.offset = first * map->page_size,
 		.length = (end - first) * map->page_size,
 		.piece = fl_max(PIECE, map->page_size),

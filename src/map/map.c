@@ -161,6 +161,7 @@ void fallow_map_destroy(struct fallow_map *map)
 	if (map == NULL)
 		return;
 	fl_maps_remove(map);
+	fl_dirty_destroy(map);
 	deactivate(map);
 	fl_guard_destroy(&map->guard);
 	fl_volatile_destroy(map);

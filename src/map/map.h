@@ -17,6 +17,7 @@
 #include <fallow/map.h>
 
 #include "backing/backing.h"
+#include "map/dirty.h"
 #include "map/guard.h"
 #include "map/pageset.h"
 #include "map/range.h"
@@ -32,6 +33,7 @@ struct fallow_map {
 	size_t length;             /* bytes; atomic, as fallow_map_size() holds nothing */
 	struct fl_range_lock ranges;
 	struct fl_guard guard;
+	struct fl_dirty dirty;
 
 	struct fl_lock lock;
 	size_t limit;   /* pages, 0: none */
@@ -43,6 +45,7 @@ struct fallow_map {
 	uint64_t nfailures;
 
 	struct fallow_map *next; /* in the list of maps */
+	uint64_t nforks;         /* that the process had made when the map was created */
 };
 
 /* Whether [offset, offset + length) is whole pages of the map. The caller holds a range. */

@@ -15,7 +15,8 @@
 static struct {
 	struct fl_lock lock;
 	struct fallow_map *first;
-	bool handled; /* atomic: the handler is registered */
+	bool handled; /* atomic: the handlers are registered */
+	uint64_t nforks; /* atomic */
 } maps = { .lock = FL_LOCK_INIT(FL_RANK_MAPS) };
 
 static void mend(struct fallow_map *map)
@@ -24,6 +25,13 @@ static void mend(struct fallow_map *map)
 	fl_lock_init(&map->guard.lock, FL_RANK_GUARD);
 	fl_range_lock_init(&map->ranges);
 	map->pending = 0;
+	fl_dirty_forked(map);
+}
+
+/* Before: others may populate while the child is being made. */
+static void fork_prepare(void)
+{
+	__atomic_add_fetch(&maps.nforks, 1, __ATOMIC_RELAXED);
 }
 
 static void fork_child(void)
@@ -38,11 +46,17 @@ void fl_maps_add(struct fallow_map *map)
 {
 	/* Without a lock held: it may allocate. */
 	if (!__atomic_exchange_n(&maps.handled, true, __ATOMIC_RELAXED))
-		pthread_atfork(NULL, NULL, fork_child);
+		pthread_atfork(fork_prepare, NULL, fork_child);
+	map->nforks = __atomic_load_n(&maps.nforks, __ATOMIC_RELAXED);
 	fl_lock_take(&maps.lock);
 	map->next = maps.first;
 	__atomic_store_n(&maps.first, map, __ATOMIC_RELEASE);
 	fl_lock_put(&maps.lock);
+}
+
+bool fl_maps_forked(const struct fallow_map *map)
+{
+	return __atomic_load_n(&maps.nforks, __ATOMIC_RELAXED) != map->nforks;
 }
 
 void fl_maps_remove(struct fallow_map *map)

@@ -10,4 +10,7 @@
 void fl_maps_add(struct fallow_map *map);
 void fl_maps_remove(struct fallow_map *map);
 
+/* Whether the process has forked since the map was added, or is a child of one that has. */
+bool fl_maps_forked(const struct fallow_map *map);
+
 #endif

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 
-#include "os/kernel.h"
 #include "os/os.h"
 
 #define NRANGES 64
@@ -39,38 +38,47 @@ static unsigned int states_of(uint64_t categories)
 	return states;
 }
 
-/* -ENOTTY: the kernel does not have it. */
-static int walk_by_scan(const struct walk *walk)
+/*
+ * The end that a scan reports can be stale: what says that it is complete is that it fills fewer ranges than it has.
+ */
+int fl_pagemap_scan(int fd, struct fl_scan scan, fl_scan_fn *fn, void *context)
 {
 	struct fl_scan_range ranges[NRANGES];
-	uint64_t end = walk->start + walk->length;
-	struct fl_scan scan = {
-		.size = sizeof(scan),
-		.start = walk->start,
-		.end = end,
-		.ranges = (uintptr_t)ranges,
-		.nranges = NRANGES,
-		.category_anyof_mask = FL_SCAN_PRESENT | FL_SCAN_SWAPPED,
-		.return_mask = FL_SCAN_PRESENT | FL_SCAN_SWAPPED | FL_SCAN_ZERO | FL_SCAN_HUGE,
-	};
 	long n = NRANGES;
 
-	/*
-	 * The end that a scan reports can be stale: what says that it is complete is that it fills fewer ranges than it
-	 * has.
-	 */
-	for (; n == NRANGES && scan.start < end; scan.start = ranges[NRANGES - 1].end) {
-		n = fl_os_ioctl(walk->fd, FL_SCAN, &scan);
+	scan.size = sizeof(scan);
+	scan.ranges = (uintptr_t)ranges;
+	scan.nranges = NRANGES;
+	for (; n == NRANGES && scan.start < scan.end; scan.start = ranges[NRANGES - 1].end) {
+		n = fl_os_ioctl(fd, FL_SCAN, &scan);
 		if (n < 0)
 			return (int)n;
 		for (long i = 0; i < n; i++) {
-			const struct fl_scan_range *r = &ranges[i];
-			if (!walk->fn(walk->context, r->start - walk->start, r->end - walk->start,
-				      states_of(r->categories)))
+			if (!fn(context, &ranges[i]))
 				return 0;
 		}
 	}
 	return 0;
+}
+
+static bool pass_on(void *context, const struct fl_scan_range *range)
+{
+	const struct walk *walk = context;
+
+	return walk->fn(walk->context, range->start - walk->start, range->end - walk->start,
+			states_of(range->categories));
+}
+
+static int walk_by_scan(struct walk *walk)
+{
+	const struct fl_scan scan = {
+		.start = walk->start,
+		.end = walk->start + walk->length,
+		.category_anyof_mask = FL_SCAN_PRESENT | FL_SCAN_SWAPPED,
+		.return_mask = FL_SCAN_PRESENT | FL_SCAN_SWAPPED | FL_SCAN_ZERO | FL_SCAN_HUGE,
+	};
+
+	return fl_pagemap_scan(walk->fd, scan, pass_on, walk);
 }
 
 static unsigned int states_of_entry(uint64_t entry)

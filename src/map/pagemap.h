@@ -8,6 +8,7 @@
 #include <fallow/map.h>
 
 #include "base/base.h"
+#include "os/kernel.h"
 
 /*
  * Told of bytes [from, to) of the walked range, which have the same states (enum fallow_page_state). False ends the
@@ -21,5 +22,15 @@ typedef bool fl_pagemap_fn(void *context, size_t from, size_t to, unsigned int s
  * /proc.
  */
 int fl_pagemap_walk(uintptr_t start, size_t length, fl_pagemap_fn *fn, void *context);
+
+/* Told of a run of base pages whose categories (FL_SCAN_...) are the same. False ends the scan. */
+typedef bool fl_scan_fn(void *context, const struct fl_scan_range *range);
+
+/*
+ * PAGEMAP_SCAN (6.7) of [scan.start, scan.end), with the masks and flags of scan, through a descriptor of
+ * /proc/self/pagemap. What fn is told of has been acted upon by the kernel, what comes after has not. 0, or -errno:
+ * -ENOTTY where the kernel does not have it.
+ */
+int fl_pagemap_scan(int fd, struct fl_scan scan, fl_scan_fn *fn, void *context);
 
 #endif

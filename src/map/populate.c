@@ -61,6 +61,7 @@ static void close_guard(struct fallow_map *map, size_t first, size_t end)
 		size_t from = fl_pageset_next_absent(&map->populated, first, end);
 		first = fl_pageset_next(&map->populated, from, end);
 		fl_lock_put(&map->lock);
+		fl_dirty_close(map, from, first);
 		fl_guard_close(&map->guard, from, first);
 	}
 }
@@ -76,6 +77,8 @@ static int bring_in(struct fallow_map *map, size_t first, size_t end, const stru
 		return result;
 	}
 	result = fl_guard_open(&map->guard, first, end);
+	if (result == 0)
+		result = fl_dirty_prepare(map, options->mode, first, end);
 	if (result != 0)
 		*failure = fl_backing_diagnose(&map->backing, result, true);
 	else
@@ -187,6 +190,7 @@ int fl_map_discard_held(struct fallow_map *map, size_t first, size_t end)
 {
 	int result = fl_backing_discard(&map->backing, fl_map_address(map, first), (end - first) * map->page_size,
 					first * map->page_size);
+	fl_dirty_discarded(map, first, end, result == 0);
 	if (result != 0)
 		return result;
 	fl_lock_take(&map->lock);
@@ -194,6 +198,7 @@ int fl_map_discard_held(struct fallow_map *map, size_t first, size_t end)
 	fl_volatile_forget(map, first, end);
 	map->ndiscards++;
 	fl_lock_put(&map->lock);
+	fl_dirty_close(map, first, end);
 	return fl_guard_close(&map->guard, first, end);
 }
 

@@ -32,8 +32,11 @@ static int grow(struct fallow_map *map, size_t length)
 		fl_backing_activate(&map->backing, (void *)(map->base + had), length - had, had);
 	if (failure.reason != FALLOW_REASON_NONE)
 		return answer(failure, length);
-	int result = fl_guard_resize(&map->guard, length / map->page_size);
+	int result = fl_dirty_grow(map, had / map->page_size, length / map->page_size);
+	if (result == 0)
+		result = fl_guard_resize(&map->guard, length / map->page_size);
 	if (result != 0) {
+		fl_dirty_shrink(map, had / map->page_size);
 		fl_os_munmap((void *)(map->base + had), length - had);
 		fl_backing_set_length(&map->backing, had);
 		return answer(fl_backing_diagnose(&map->backing, result, true), length);
@@ -50,6 +53,7 @@ static int shrink(struct fallow_map *map, size_t length)
 		return answer(fl_backing_diagnose(&map->backing, result, false), length);
 	fl_os_munmap((void *)(map->base + length), map->length - length);
 	fl_guard_resize(&map->guard, length / map->page_size);
+	fl_dirty_shrink(map, length / map->page_size);
 	fl_lock_take(&map->lock);
 	fl_pageset_remove(&map->populated, length / map->page_size, map->populated.npages);
 	fl_volatile_forget(map, length / map->page_size, map->populated.npages);

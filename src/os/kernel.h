@@ -14,6 +14,7 @@
 #include <linux/magic.h>
 #include <linux/memfd.h>
 #include <linux/prctl.h>
+#include <linux/userfaultfd.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -58,6 +59,19 @@
 #define MPOL_BIND 2
 #endif
 
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1 /* 5.11 */
+#endif
+#ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
+#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12) /* 5.19 */
+#endif
+#ifndef UFFD_FEATURE_WP_UNPOPULATED
+#define UFFD_FEATURE_WP_UNPOPULATED (1 << 13) /* 6.4 */
+#endif
+#ifndef UFFD_FEATURE_WP_ASYNC
+#define UFFD_FEATURE_WP_ASYNC (1 << 15) /* 6.7 */
+#endif
+
 /* PAGEMAP_SCAN of /proc/PID/pagemap, 6.7. Named apart from the kernel's own, which newer headers have. */
 struct fl_scan_range {
 	uint64_t start;
@@ -79,6 +93,9 @@ struct fl_scan {
 	uint64_t return_mask;
 };
 #define FL_SCAN _IOWR('f', 16, struct fl_scan)
+#define FL_SCAN_PROTECT (1 << 0)   /* flag: write-protect what matches */
+#define FL_SCAN_TRACKED (1 << 1)   /* flag: -EPERM where writes are not tracked */
+#define FL_SCAN_WRITTEN (1 << 1)
 #define FL_SCAN_FILE (1 << 2)
 #define FL_SCAN_PRESENT (1 << 3)
 #define FL_SCAN_SWAPPED (1 << 4)

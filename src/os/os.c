@@ -45,6 +45,7 @@ static const char *const call_names[FL_OS_NCALLS] = {
 	[FL_OS_PREAD] = "pread64",
 	[FL_OS_FUTEX_OR] = "futex",
 	[FL_OS_PROCESS_VM_READV] = "process_vm_readv",
+	[FL_OS_USERFAULTFD] = "userfaultfd",
 };
 
 const char *fl_os_call_name(enum fl_os_call call)
@@ -137,6 +138,12 @@ int fl_os_fstatfs(int fd, struct statfs *result)
 	return (int)RAW(SYS_fstatfs, fd, result, 0, 0, 0, 0);
 }
 
+int fl_os_userfaultfd(int flags)
+{
+	FAULT(FL_OS_USERFAULTFD, 0);
+	return (int)RAW(SYS_userfaultfd, flags | O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0, 0);
+}
+
 int fl_os_memfd_create(const char *name, unsigned int flags)
 {
 	FAULT(FL_OS_MEMFD_CREATE, 0);
@@ -197,7 +204,7 @@ int64_t fl_os_lseek(int fd, uint64_t offset, int whence)
 
 long fl_os_ioctl(int fd, unsigned long request, void *argument)
 {
-	FAULT(FL_OS_IOCTL, 0);
+	FAULT(FL_OS_IOCTL, (int)request);
 	return RAW(SYS_ioctl, fd, request, argument, 0, 0, 0);
 }
 

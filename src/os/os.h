@@ -43,12 +43,13 @@ enum fl_os_call {
 	FL_OS_PREAD,
 	FL_OS_FUTEX_OR,
 	FL_OS_PROCESS_VM_READV,
+	FL_OS_USERFAULTFD,
 	FL_OS_NCALLS,
 };
 
 /*
  * Not NULL in tests only: returns 0 to let the call happen, or the -errno it is to fail with. detail is the advice of
- * madvise, the mode of fallocate, the protection of mmap and mprotect, and 0 for other calls.
+ * madvise, the mode of fallocate, the protection of mmap and mprotect, the request of ioctl, and 0 for other calls.
  */
 extern int (*fl_os_fault)(enum fl_os_call call, int detail);
 
@@ -72,6 +73,8 @@ int fl_os_fallocate(int fd, int mode, uint64_t offset, uint64_t length);
 int fl_os_ftruncate(int fd, uint64_t length);
 int fl_os_fstat(int fd, struct stat *result);
 int fl_os_fstatfs(int fd, struct statfs *result);
+/* A descriptor that is closed on exec and never blocks. */
+int fl_os_userfaultfd(int flags);
 int fl_os_memfd_create(const char *name, unsigned int flags);
 int fl_os_open(const char *path, int flags, unsigned int mode);
 /* A close-on-exec duplicate. */

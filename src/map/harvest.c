@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Three steps, for a piece of the map:
+ *
+ *   1. What is present or in swap and not armed: written if known, else it turned up.
+ *   2. What is known and not there at all: only the pages of a file are dropped under pressure, and those that are armed
+ *      leave a mark. So it was written.
+ *   3. What a shared file has storage for and is still not known: it was touched and dropped before anybody looked.
+ *
+ * 2 and 3 are for shared files on small pages; huge pages are never dropped, and private memory goes to swap.
+ *
+ * Pages are looked at through the kernel, by reading the file or the own memory: a touch could raise SIGBUS.
+ */
+#include "map/harvest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "os/os.h"
+
+#define PIECE 4096 /* bytes looked at in a call; no page is smaller */
+
+struct harvest {
+	struct fallow_map *map;
+	bool baseline;
+	int error;
+};
+
+/* Of a page that is dropped nothing need be left in the page table. */
+static bool is_dropped(const struct fallow_map *map)
+{
+	return map->backing.shared && map->backing.fd >= 0 && !map->backing.huge;
+}
+
+/* Whether bytes of the map hold what a hole there would. What cannot be read counts as written. */
+static bool holds_nothing_new(const struct fallow_map *map, uint64_t offset)
+{
+	static const char zeros[PIECE];
+	char there[PIECE], hole[PIECE];
+	int fd = map->backing.fd;
+	ssize_t n;
+
+	if (map->backing.shared)
+		return fl_os_pread(fd, there, PIECE, offset) == PIECE && memcmp(there, zeros, PIECE) == 0;
+	if (fl_os_read_self(&(struct iovec){ there, PIECE }, 1, &(struct iovec){ (char *)map->base + offset, PIECE }, 1) !=
+	    PIECE)
+		return false;
+	if (fd < 0)
+		return memcmp(there, zeros, PIECE) == 0;
+	n = fl_os_pread(fd, hole, PIECE, offset);
+	return n >= 0 && memcmp(there, hole, (size_t)n) == 0 && memcmp(there + n, zeros, PIECE - (size_t)n) == 0;
+}
+
+static bool is_as_a_hole(const struct fallow_map *map, size_t page)
+{
+	uint64_t at = page * map->page_size, end = at + map->page_size;
+
+	while (at < end && holds_nothing_new(map, at))
+		at += PIECE;
+	return at == end;
+}
+
+static void add(struct fallow_map *map, struct fl_pageset *set, size_t first, size_t end)
+{
+	fl_lock_take(&map->lock);
+	fl_pageset_add(set, first, end);
+	fl_lock_put(&map->lock);
+}
+
+/* The run at page of pages that are all in the set, or all not. */
+static bool in_set(struct fallow_map *map, const struct fl_pageset *set, size_t page, size_t end, size_t *run_end)
+{
+	fl_lock_take(&map->lock);
+	bool in = fl_pageset_next(set, page, end) == page;
+	*run_end = in ? fl_pageset_next_absent(set, page, end) : fl_pageset_next(set, page, end);
+	fl_lock_put(&map->lock);
+	return in;
+}
+
+/* Pages that are armed by now. */
+static void turn_up(const struct harvest *h, size_t first, size_t end, bool look)
+{
+	for (size_t page = first; look && page < end; page++) {
+		if (!is_as_a_hole(h->map, page))
+			add(h->map, &h->map->dirty.written, page, page + 1);
+	}
+	add(h->map, &h->map->dirty.known, first, end);
+}
+
+/* Borrowed pages hold what a hole does: nobody has written to them since they turned up. */
+static bool is_borrowed(const struct fallow_map *map, uint64_t categories)
+{
+	return categories & FL_SCAN_ZERO || (categories & FL_SCAN_FILE && !map->backing.shared);
+}
+
+/* Guard pages look like swap, and stand where nothing is populated. */
+static bool is_guard(struct fallow_map *map, uint64_t categories, size_t page, size_t end, size_t *run_end)
+{
+	return !(categories & FL_SCAN_PRESENT) && map->guard.kind == FALLOW_GUARD_KIND_PAGES &&
+	       !in_set(map, &map->populated, page, end, run_end);
+}
+
+static bool see_taken(void *context, const struct fl_scan_range *range)
+{
+	const struct harvest *h = context;
+	struct fallow_map *map = h->map;
+	size_t page = (range->start - map->base) / map->page_size, end = (range->end - map->base) / map->page_size;
+
+	for (size_t run_end; page < end; page = run_end) {
+		if (is_guard(map, range->categories, page, end, &run_end))
+			continue;
+		if (!in_set(map, &map->dirty.known, page, end, &run_end))
+			turn_up(h, page, run_end, !h->baseline && !is_borrowed(map, range->categories));
+		else if (!h->baseline)
+			add(map, &map->dirty.written, page, run_end);
+	}
+	return true;
+}
+
+static int arm(struct fallow_map *map, size_t first, size_t end)
+{
+	return fl_protect_arm(&map->dirty.protect, (uintptr_t)fl_map_address(map, first), (end - first) * map->page_size);
+}
+
+static bool see_absent(void *context, const struct fl_scan_range *range)
+{
+	struct harvest *h = context;
+	struct fallow_map *map = h->map;
+	size_t page = (range->start - map->base) / map->page_size, end = (range->end - map->base) / map->page_size;
+
+	for (size_t run_end; page < end && h->error == 0; page = run_end) {
+		if (!in_set(map, &map->dirty.known, page, end, &run_end))
+			continue;
+		add(map, &map->dirty.written, page, run_end);
+		h->error = arm(map, page, run_end);
+	}
+	return h->error == 0;
+}
+
+static int reserve(struct fallow_map *map, size_t first, size_t end)
+{
+	struct fl_dirty *d = &map->dirty;
+
+	fl_lock_take(&map->lock);
+	int result = fl_pageset_reserve(&d->known, first, end);
+	if (result == 0)
+		result = fl_pageset_reserve(&d->written, first, end);
+	if (result == 0)
+		result = fl_pageset_reserve(&d->discarded, first, end);
+	fl_lock_put(&map->lock);
+	return result;
+}
+
+/* Pages with storage, of which some may not be known. */
+static int take_stored(const struct harvest *h, size_t first, size_t end)
+{
+	struct fallow_map *map = h->map;
+	int result = reserve(map, first, end);
+
+	for (size_t page = first, run_end; page < end && result == 0; page = run_end) {
+		if (in_set(map, &map->dirty.known, page, end, &run_end))
+			continue;
+		result = arm(map, page, run_end);
+		if (result == 0)
+			turn_up(h, page, run_end, !h->baseline);
+	}
+	return result;
+}
+
+static int see_stored(const struct harvest *h, size_t first, size_t end)
+{
+	size_t page_size = h->map->page_size;
+	uint64_t from = first * page_size, to = end * page_size, start, stop;
+	int result = 0;
+
+	for (; from < to && result == 0; from = fl_align_up(stop, page_size)) {
+		result = fl_backing_storage(&h->map->backing, from, to, &start, &stop);
+		if (result == 0 && start < stop)
+			result = take_stored(h, start / page_size, fl_div_up(stop, page_size));
+	}
+	return result;
+}
+
+/* Pages that count as populated, or that do not. */
+static int see_stored_if(const struct harvest *h, size_t first, size_t end, bool populated)
+{
+	struct fallow_map *map = h->map;
+	int result = 0;
+
+	for (size_t page = first, run_end; page < end && result == 0; page = run_end) {
+		if (in_set(map, &map->populated, page, end, &run_end) == populated)
+			result = see_stored(h, page, run_end);
+	}
+	return result;
+}
+
+/* Behind a guard nothing is touched unless it is populated, and what is armed there would be in the guard's way. */
+static int see_stored_open(const struct harvest *h, size_t first, size_t end)
+{
+	return h->map->guard.kind == FALLOW_GUARD_KIND_NONE ? see_stored(h, first, end) :
+							      see_stored_if(h, first, end, true);
+}
+
+int fl_harvest_guarded(struct fallow_map *map, size_t first, size_t end)
+{
+	const struct harvest h = { .map = map, .baseline = true };
+
+	return see_stored_if(&h, first, end, false);
+}
+
+int fl_harvest(struct fallow_map *map, size_t first, size_t end, bool baseline)
+{
+	struct harvest h = { .map = map, .baseline = baseline };
+	uintptr_t start = (uintptr_t)fl_map_address(map, first), stop = (uintptr_t)fl_map_address(map, end);
+	int result = reserve(map, first, end);
+
+	if (result == 0)
+		result = fl_protect_take(&map->dirty.protect, start, stop, see_taken, &h);
+	if (result == 0 && !baseline && is_dropped(map))
+		result = fl_protect_absent(&map->dirty.protect, start, stop, see_absent, &h);
+	if (result == 0 && h.error == 0 && map->backing.shared && (baseline || is_dropped(map)))
+		result = see_stored_open(&h, first, end);
+	return result == 0 ? h.error : result;
+}
+
+int fl_harvest_next(struct fallow_map *map, size_t first, size_t end, size_t *at)
+{
+	uintptr_t found;
+	uint64_t start, stop;
+	int result = 0;
+
+	*at = end;
+	if (is_dropped(map)) {
+		fl_lock_take(&map->lock);
+		*at = fl_pageset_next(&map->dirty.known, first, end);
+		fl_lock_put(&map->lock);
+	}
+	if (map->backing.shared) {
+		result = fl_backing_storage(&map->backing, first * map->page_size, *at * map->page_size, &start, &stop);
+		if (result == 0)
+			*at = fl_min(*at, start / map->page_size);
+	}
+	if (result == 0)
+		result = fl_protect_next(&map->dirty.protect, (uintptr_t)fl_map_address(map, first),
+					 (uintptr_t)fl_map_address(map, *at), &found);
+	if (result == 0)
+		*at = (found - map->base) / map->page_size;
+	return result;
+}

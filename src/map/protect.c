@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The requests themselves. User mode only is enough, as nobody waits for a fault to be resolved: so no privileges are
+ * needed.
+ */
+#include "map/protect.h"
+
+#include <errno.h>
+
+#include "os/os.h"
+
+#define FEATURES                                                                                                       \
+	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM | UFFD_FEATURE_WP_UNPOPULATED |              \
+	 UFFD_FEATURE_WP_ASYNC)
+#define NRETRIES 16
+
+/* Kernels, security modules and container runtimes have many ways to say that they do not have something. */
+static int refusal(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ? error : -EOPNOTSUPP;
+}
+
+static int open_userfaultfd(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = FEATURES };
+	int fd = fl_os_userfaultfd(UFFD_USER_MODE_ONLY);
+
+	if (fd < 0)
+		return fd;
+	int result = (int)fl_os_ioctl(fd, UFFDIO_API, &api);
+	if (result == 0)
+		return fd;
+	fl_os_close(fd);
+	return result;
+}
+
+/* An empty range: refused by kernels that have no such request. */
+static int probe_scan(int pagemap)
+{
+	struct fl_scan scan = { .size = sizeof(scan) };
+
+	return (int)fl_os_ioctl(pagemap, FL_SCAN, &scan);
+}
+
+int fl_protect_open(struct fl_protect *p)
+{
+	p->uffd = open_userfaultfd();
+	if (p->uffd < 0)
+		return refusal(p->uffd);
+	p->pagemap = fl_os_open("/proc/self/pagemap", O_RDONLY, 0);
+	int result = p->pagemap < 0 ? p->pagemap : probe_scan(p->pagemap);
+	if (result >= 0)
+		return 0;
+	if (p->pagemap >= 0)
+		fl_os_close(p->pagemap);
+	fl_os_close(p->uffd);
+	return refusal(result);
+}
+
+void fl_protect_close(struct fl_protect *p)
+{
+	fl_os_close(p->uffd);
+	fl_os_close(p->pagemap);
+}
+
+int fl_protect_enter(const struct fl_protect *p, uintptr_t start, size_t length)
+{
+	struct uffdio_register request = { .range = { start, length }, .mode = UFFDIO_REGISTER_MODE_WP };
+	int result = (int)fl_os_ioctl(p->uffd, UFFDIO_REGISTER, &request);
+
+	return result == 0 || result == -EBUSY ? result : refusal(result);
+}
+
+void fl_protect_leave(const struct fl_protect *p, uintptr_t start, size_t length)
+{
+	struct uffdio_range range = { start, length };
+
+	fl_os_ioctl(p->uffd, UFFDIO_UNREGISTER, &range);
+}
+
+static int write_protect(const struct fl_protect *p, uintptr_t start, size_t length, uint64_t mode)
+{
+	struct uffdio_writeprotect request = { .range = { start, length }, .mode = mode };
+	int result = -EAGAIN;
+
+	for (int i = 0; i < NRETRIES && result == -EAGAIN; i++)
+		result = (int)fl_os_ioctl(p->uffd, UFFDIO_WRITEPROTECT, &request);
+	return result;
+}
+
+int fl_protect_arm(const struct fl_protect *p, uintptr_t start, size_t length)
+{
+	return write_protect(p, start, length, UFFDIO_WRITEPROTECT_MODE_WP);
+}
+
+int fl_protect_disarm(const struct fl_protect *p, uintptr_t start, size_t length)
+{
+	return write_protect(p, start, length, 0);
+}
+
+/* What is written, and there. */
+static struct fl_scan written(uintptr_t start, uintptr_t end)
+{
+	return (struct fl_scan){
+		.start = start,
+		.end = end,
+		.flags = FL_SCAN_TRACKED,
+		.category_mask = FL_SCAN_WRITTEN,
+		.category_anyof_mask = FL_SCAN_PRESENT | FL_SCAN_SWAPPED,
+		.return_mask = FL_SCAN_PRESENT | FL_SCAN_ZERO | FL_SCAN_FILE,
+	};
+}
+
+static bool keep_start(void *context, const struct fl_scan_range *range)
+{
+	uintptr_t *at = context;
+
+	*at = range->start;
+	return false;
+}
+
+int fl_protect_next(const struct fl_protect *p, uintptr_t start, uintptr_t end, uintptr_t *at)
+{
+	struct fl_scan scan = written(start, end);
+
+	*at = end;
+	scan.max_pages = 1;
+	return fl_pagemap_scan(p->pagemap, scan, keep_start, at);
+}
+
+int fl_protect_take(const struct fl_protect *p, uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context)
+{
+	struct fl_scan scan = written(start, end);
+
+	scan.flags |= FL_SCAN_PROTECT;
+	return fl_pagemap_scan(p->pagemap, scan, fn, context);
+}
+
+int fl_protect_absent(const struct fl_protect *p, uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context)
+{
+	const struct fl_scan scan = {
+		.start = start,
+		.end = end,
+		.category_inverted = FL_SCAN_PRESENT | FL_SCAN_SWAPPED,
+		.category_mask = FL_SCAN_WRITTEN | FL_SCAN_PRESENT | FL_SCAN_SWAPPED,
+		.return_mask = FL_SCAN_WRITTEN,
+	};
+
+	return fl_pagemap_scan(p->pagemap, scan, fn, context);
+}
+
+int fl_protect_borrowed(const struct fl_protect *p, uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context)
+{
+	const struct fl_scan scan = {
+		.start = start,
+		.end = end,
+		.category_mask = FL_SCAN_PRESENT,
+		.category_anyof_mask = FL_SCAN_ZERO | FL_SCAN_FILE,
+		.return_mask = FL_SCAN_WRITTEN,
+	};
+
+	return fl_pagemap_scan(p->pagemap, scan, fn, context);
+}
