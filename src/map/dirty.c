@@ -25,9 +25,12 @@ static int make_sets(struct fl_dirty *d, size_t npages)
 
 	if (result != 0)
 		return result;
-	result = fl_pageset_create(&d->written, npages);
+	result = fl_pageset_create(&d->held, npages);
 	if (result != 0)
 		goto destroy_known;
+	result = fl_pageset_create(&d->written, npages);
+	if (result != 0)
+		goto destroy_held;
 	result = fl_pageset_create(&d->discarded, npages);
 	if (result != 0)
 		goto destroy_written;
@@ -36,6 +39,8 @@ static int make_sets(struct fl_dirty *d, size_t npages)
 
 destroy_written:
 	fl_pageset_destroy(&d->written);
+destroy_held:
+	fl_pageset_destroy(&d->held);
 destroy_known:
 	fl_pageset_destroy(&d->known);
 	return result;
@@ -46,6 +51,7 @@ static void destroy_sets(struct fl_dirty *d)
 	if (!d->made)
 		return;
 	fl_pageset_destroy(&d->known);
+	fl_pageset_destroy(&d->held);
 	fl_pageset_destroy(&d->written);
 	fl_pageset_destroy(&d->discarded);
 	d->made = false;
@@ -215,17 +221,25 @@ static size_t hand_out(struct fallow_map *map, size_t first, size_t end, struct 
 	return page;
 }
 
-static void take_back(struct fallow_map *map, const struct list *list)
+/* The caller has the list, or it all goes back. */
+static void settle(struct fallow_map *map, const struct list *list, bool collected)
 {
+	struct fl_dirty *d = &map->dirty;
+
 	fl_lock_take(&map->lock);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct fallow_dirty_range *range = &list->ranges[i];
 		size_t first = range->offset / map->page_size, end = first + range->length / map->page_size;
+		bool written = range->changes & FALLOW_DIRTY_WRITTEN;
 
-		if (range->changes & FALLOW_DIRTY_WRITTEN)
-			fl_pageset_add(&map->dirty.written, first, end);
-		if (range->changes & FALLOW_DIRTY_DISCARDED)
-			fl_pageset_add(&map->dirty.discarded, first, end);
+		if (collected && written)
+			fl_pageset_add(&d->held, first, end);
+		else if (collected)
+			fl_pageset_remove(&d->held, first, end);
+		else if (written)
+			fl_pageset_add(&d->written, first, end);
+		if (!collected && range->changes & FALLOW_DIRTY_DISCARDED)
+			fl_pageset_add(&d->discarded, first, end);
 	}
 	fl_lock_put(&map->lock);
 }
@@ -245,10 +259,8 @@ static int collect(struct fallow_map *map, size_t first, size_t end, struct list
 		page = hand_out(map, page, to, list);
 		room = page == to;
 	}
-	if (result == 0)
-		return 0;
-	take_back(map, list);
-	return -ENOMEM;
+	settle(map, list, result == 0);
+	return result == 0 ? 0 : -ENOMEM;
 }
 
 int fallow_dirty_collect(struct fallow_map *map, size_t offset, size_t length, struct fallow_dirty_range *ranges,
@@ -334,15 +346,14 @@ enum fallow_populate fl_dirty_mode(struct fallow_map *map, enum fallow_populate 
 void fl_dirty_discarded(struct fallow_map *map, size_t first, size_t end, bool completely)
 {
 	struct fl_dirty *d = &map->dirty;
-	bool known, written;
+	bool held;
 
 	if (!d->tracked)
 		return;
 	fl_lock_take(&map->lock);
 	for (size_t page = first, to; page < end; page = to) {
-		to = run_end(&d->known, page, end, &known);
-		to = run_end(&d->written, page, to, &written);
-		if (known || written)
+		to = run_end(&d->held, page, end, &held);
+		if (held)
 			fl_pageset_add(completely ? &d->discarded : &d->written, page, to);
 	}
 	if (completely) {
@@ -382,6 +393,7 @@ void fl_dirty_shrink(struct fallow_map *map, size_t npages)
 		return;
 	fl_lock_take(&map->lock);
 	fl_pageset_remove(&d->known, npages, d->known.npages);
+	fl_pageset_remove(&d->held, npages, d->held.npages);
 	fl_pageset_remove(&d->written, npages, d->written.npages);
 	fl_pageset_remove(&d->discarded, npages, d->discarded.npages);
 	fl_lock_put(&map->lock);

@@ -4,16 +4,16 @@
  *
  * A page is known when it was there at the last look: it is armed then, or was written since, and the kernel tells which.
  * All other pages were holes. They are not armed, so that nothing is paid for them; one that turns up is armed and then
- * looked at: it was written when it does not hold what a hole would. A write that comes between is in what is seen, one
+ * looked at: it was written when it does not hold what a hole does. A write that comes between is in what is seen, one
  * that comes after is noted by the kernel.
  *
- *                 turns up, armed, looked at                written: by the kernel's note
- *        hole  ------------------------------->  known  --------------------------------->  written, until handed out
- *              <-------------------------------
- *                 discarded, until handed out
+ *              turns up, armed, looked at             noted by the kernel
+ *        hole  -------------------------->  known  -------------------------->  written
+ *         ^                                   |                                    |
+ *         +------------ discarded ------------+------------------------------------+
  *
  * The sets are guarded by the map's lock. A page's place in them is changed by whoever holds its range; all ranges are held
- * to start and stop. known is reserved where a page is in any of the sets, and the others with it.
+ * to start and stop. The sets are reserved together.
  */
 #ifndef FL_MAP_DIRTY_H
 #define FL_MAP_DIRTY_H
@@ -28,6 +28,7 @@ struct fl_dirty {
 	bool made; /* the sets are; in a child of fork they are those of its parent, until it starts or destroys the map */
 	struct fl_protect protect;
 	struct fl_pageset known;
+	struct fl_pageset held;      /* when it was collected last, a page held what a hole does not, for all we know */
 	struct fl_pageset written;   /* not handed out yet */
 	struct fl_pageset discarded; /* not handed out yet */
 };

@@ -77,17 +77,21 @@ static bool in_set(struct fallow_map *map, const struct fl_pageset *set, size_t 
 	return in;
 }
 
-/* Pages that are armed by now. */
-static void turn_up(const struct harvest *h, size_t first, size_t end, bool look)
+/* Pages that are armed by now. Those that are borrowed hold what a hole does. */
+static void turn_up(const struct harvest *h, size_t first, size_t end, bool borrowed)
 {
-	for (size_t page = first; look && page < end; page++) {
+	struct fl_dirty *d = &h->map->dirty;
+
+	if (h->baseline && !borrowed)
+		add(h->map, &d->held, first, end);
+	for (size_t page = first; !h->baseline && !borrowed && page < end; page++) {
 		if (!is_as_a_hole(h->map, page))
-			add(h->map, &h->map->dirty.written, page, page + 1);
+			add(h->map, &d->written, page, page + 1);
 	}
-	add(h->map, &h->map->dirty.known, first, end);
+	add(h->map, &d->known, first, end);
 }
 
-/* Borrowed pages hold what a hole does: nobody has written to them since they turned up. */
+/* Not the map's own: the zero page, or one of a file that is mapped privately. */
 static bool is_borrowed(const struct fallow_map *map, uint64_t categories)
 {
 	return categories & FL_SCAN_ZERO || (categories & FL_SCAN_FILE && !map->backing.shared);
@@ -110,7 +114,7 @@ static bool see_taken(void *context, const struct fl_scan_range *range)
 		if (is_guard(map, range->categories, page, end, &run_end))
 			continue;
 		if (!in_set(map, &map->dirty.known, page, end, &run_end))
-			turn_up(h, page, run_end, !h->baseline && !is_borrowed(map, range->categories));
+			turn_up(h, page, run_end, is_borrowed(map, range->categories));
 		else if (!h->baseline)
 			add(map, &map->dirty.written, page, run_end);
 	}
@@ -144,6 +148,8 @@ static int reserve(struct fallow_map *map, size_t first, size_t end)
 	fl_lock_take(&map->lock);
 	int result = fl_pageset_reserve(&d->known, first, end);
 	if (result == 0)
+		result = fl_pageset_reserve(&d->held, first, end);
+	if (result == 0)
 		result = fl_pageset_reserve(&d->written, first, end);
 	if (result == 0)
 		result = fl_pageset_reserve(&d->discarded, first, end);
@@ -162,7 +168,7 @@ static int take_stored(const struct harvest *h, size_t first, size_t end)
 			continue;
 		result = arm(map, page, run_end);
 		if (result == 0)
-			turn_up(h, page, run_end, !h->baseline);
+			turn_up(h, page, run_end, false);
 	}
 	return result;
 }
