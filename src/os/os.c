@@ -138,12 +138,6 @@ int fl_os_fstatfs(int fd, struct statfs *result)
 	return (int)RAW(SYS_fstatfs, fd, result, 0, 0, 0, 0);
 }
 
-int fl_os_userfaultfd(int flags)
-{
-	FAULT(FL_OS_USERFAULTFD, 0);
-	return (int)RAW(SYS_userfaultfd, flags | O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0, 0);
-}
-
 int fl_os_memfd_create(const char *name, unsigned int flags)
 {
 	FAULT(FL_OS_MEMFD_CREATE, 0);
@@ -160,6 +154,12 @@ int fl_os_dup(int fd)
 {
 	FAULT(FL_OS_DUP, 0);
 	return (int)RAW(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3, 0, 0, 0);
+}
+
+int fl_os_userfaultfd(int flags)
+{
+	FAULT(FL_OS_USERFAULTFD, flags);
+	return (int)RAW(SYS_userfaultfd, flags | O_CLOEXEC, 0, 0, 0, 0, 0);
 }
 
 int fl_os_getfl(int fd)

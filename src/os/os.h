@@ -73,12 +73,12 @@ int fl_os_fallocate(int fd, int mode, uint64_t offset, uint64_t length);
 int fl_os_ftruncate(int fd, uint64_t length);
 int fl_os_fstat(int fd, struct stat *result);
 int fl_os_fstatfs(int fd, struct statfs *result);
-/* A descriptor that is closed on exec and never blocks. */
-int fl_os_userfaultfd(int flags);
 int fl_os_memfd_create(const char *name, unsigned int flags);
 int fl_os_open(const char *path, int flags, unsigned int mode);
 /* A close-on-exec duplicate. */
 int fl_os_dup(int fd);
+/* A userfaultfd, close-on-exec. */
+int fl_os_userfaultfd(int flags);
 /* The file status flags of open(2). */
 int fl_os_getfl(int fd);
 void fl_os_close(int fd);
