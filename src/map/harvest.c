@@ -22,7 +22,8 @@
 
 struct harvest {
 	struct fallow_map *map;
-	bool baseline;
+	bool baseline; /* what is there counts as held, not as written */
+	bool look;     /* only if it is not as a hole */
 	int error;
 };
 
@@ -81,12 +82,13 @@ static bool in_set(struct fallow_map *map, const struct fl_pageset *set, size_t 
 static void turn_up(const struct harvest *h, size_t first, size_t end, bool borrowed)
 {
 	struct fl_dirty *d = &h->map->dirty;
+	struct fl_pageset *set = h->baseline ? &d->held : &d->written;
 
-	if (h->baseline && !borrowed)
-		add(h->map, &d->held, first, end);
-	for (size_t page = first; !h->baseline && !borrowed && page < end; page++) {
+	if (!borrowed && !h->look)
+		add(h->map, set, first, end);
+	for (size_t page = first; !borrowed && h->look && page < end; page++) {
 		if (!is_as_a_hole(h->map, page))
-			add(h->map, &d->written, page, page + 1);
+			add(h->map, set, page, page + 1);
 	}
 	add(h->map, &d->known, first, end);
 }
@@ -207,16 +209,17 @@ static int see_stored_open(const struct harvest *h, size_t first, size_t end)
 							      see_stored_if(h, first, end, true);
 }
 
+/* A file may have storage for pages that nobody asked for: a fault brings in the blocks of a large folio (6.16, ext4). */
 int fl_harvest_guarded(struct fallow_map *map, size_t first, size_t end)
 {
-	const struct harvest h = { .map = map, .baseline = true };
+	const struct harvest h = { .map = map, .baseline = true, .look = true };
 
 	return see_stored_if(&h, first, end, false);
 }
 
 int fl_harvest(struct fallow_map *map, size_t first, size_t end, bool baseline)
 {
-	struct harvest h = { .map = map, .baseline = baseline };
+	struct harvest h = { .map = map, .baseline = baseline, .look = !baseline };
 	uintptr_t start = (uintptr_t)fl_map_address(map, first), stop = (uintptr_t)fl_map_address(map, end);
 	int result = reserve(map, first, end);
 

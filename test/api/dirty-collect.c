@@ -57,6 +57,17 @@ static void discard(struct fallow_map *map, size_t first, size_t npages)
 	must_equal(fallow_map_discard(map, PAGES(first), PAGES(npages)), 0);
 }
 
+/* What is populated for writing is the map's own, even if it was read before. */
+static bool has_zero_pages(struct fallow_map *map, size_t first, size_t npages)
+{
+	uint64_t bits[NPAGES / 64 + 1], any = 0;
+
+	must_equal(fallow_map_bitmap(map, PAGES(first), PAGES(npages), FALLOW_PAGE_ZERO, bits), 0);
+	for (size_t i = 0; i < (npages + 63) / 64; i++)
+		any |= bits[i];
+	return any != 0;
+}
+
 /* Where a populate for writing needs a write, and so looks like one. */
 static bool populating_counts(const struct map_kind *kind)
 {
@@ -101,6 +112,7 @@ static void tells_what_was_written(const struct map_kind *kind, enum fallow_guar
 	COLLECTS(map, 8, { 202, 1, W }, { 301, 1, W }, { 401, 1, W });
 	if (!populating_counts(kind)) {
 		populate(map, 200, 300, FALLOW_POPULATE_WRITE);
+		must(!has_zero_pages(map, 200, 300));
 		COLLECTS_NOTHING(map);
 		base[PAGES(303)] = base[PAGES(450)] = 5;
 		populate(map, 200, 300, FALLOW_POPULATE_WRITE);
@@ -179,6 +191,33 @@ static void what_a_file_holds_is_not_new(void **state)
 			COLLECTS(map, 8, { 11, 2, D }, { 31, 1, D });
 		else
 			COLLECTS(map, 8, { 12, 1, D }, { 31, 1, D });
+		map_end(map, &options);
+	}
+}
+
+/* As the kernel does with a file's pages when memory is short: what was written must be told of, and nothing else. */
+static void pages_dropped_from_the_page_table(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < NMAP_KINDS; i++) {
+		struct fallow_map_options options = map_options(&map_kinds[i], PAGES(NPAGES));
+		struct fallow_map *map = map_create(&options);
+		char *base = fallow_map_base(map);
+		bool shared = map_kinds[i].share == FALLOW_SHARE_SHARED;
+
+		populate(map, 0, 50, FALLOW_POPULATE_WRITE);
+		must_equal(fallow_dirty_start(map), 0);
+		populate(map, 600, 50, FALLOW_POPULATE_WRITE);
+		base[PAGES(3)] = base[PAGES(610)] = base[PAGES(2000)] = 1;
+		/* Private memory would lose its content. */
+		must_equal(madvise(base, PAGES(NPAGES), shared ? MADV_DONTNEED : MADV_PAGEOUT), 0);
+		COLLECTS(map, 1, { 3, 1, W }, { 610, 1, W }, { 2000, 1, W });
+		must_equal(madvise(base, PAGES(NPAGES), shared ? MADV_DONTNEED : MADV_PAGEOUT), 0);
+		COLLECTS_NOTHING(map);
+		must_equal(base[PAGES(3)] + base[PAGES(4)] + base[PAGES(610)], 2);
+		COLLECTS_NOTHING(map);
+		base[PAGES(4)] = base[PAGES(610)] = 2;
+		COLLECTS(map, 8, { 4, 1, W }, { 610, 1, W });
 		map_end(map, &options);
 	}
 }
@@ -289,6 +328,7 @@ int main(void)
 		cmocka_unit_test_prestate(what_a_file_holds_is_not_new, &trap),
 		cmocka_unit_test_prestate(resizing, &none),
 		cmocka_unit_test_prestate(resizing, &trap),
+		cmocka_unit_test(pages_dropped_from_the_page_table),
 		cmocka_unit_test(bad_input),
 		cmocka_unit_test(fork_leaves_tracking_to_the_parent),
 	};

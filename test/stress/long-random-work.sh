@@ -6,7 +6,7 @@ cd "$top_builddir" || exit 99
 rounds=${SOAK_ROUNDS:-20}
 seed=${STRESS_SEED:-1000}
 while [ "$rounds" -gt 0 ]; do
-	for program in heap-under-random-work arenas-under-random-work; do
+	for program in heap-under-random-work arenas-under-random-work maps-under-random-work; do
 		echo "$program:"
 		STRESS_SEED=$seed STRESS_SECONDS=15 test/stress/$program || exit 1
 	done
