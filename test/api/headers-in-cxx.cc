@@ -72,6 +72,27 @@ static int use_map()
 	return 0;
 }
 
+static int use_dirty()
+{
+	fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
+	fallow_map *map = nullptr;
+	fallow_dirty_range range;
+	std::size_t n = 1;
+
+	options.length = 1 << 20;
+	if (fallow_map_create(&options, &map) != 0)
+		return 15;
+	if (fallow_dirty_start(map) == 0) {
+		static_cast<char *>(fallow_map_base(map))[5000] = 1;
+		if (fallow_dirty_collect(map, 0, 1 << 20, &range, &n) != 0 || n != 1 || range.changes != FALLOW_DIRTY_WRITTEN)
+			return 16;
+		if (fallow_dirty_stop(map) != 0)
+			return 17;
+	}
+	fallow_map_destroy(map);
+	return 0;
+}
+
 static int use_the_rest()
 {
 	fallow_pool_options options = FALLOW_POOL_OPTIONS_INIT;
@@ -102,5 +123,7 @@ int main()
 
 	if (status == 0)
 		status = use_map();
+	if (status == 0)
+		status = use_dirty();
 	return status ? status : use_the_rest();
 }
