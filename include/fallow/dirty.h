@@ -31,7 +31,7 @@ extern "C" {
  * Track all of the map, what a resize adds included. What is there now counts as collected. Writes while this call runs
  * may be told of or not; those after it are. Costs some milliseconds per GiB that is populated, nothing for what is not.
  * -EBUSY: it is tracked already, or registered with a userfaultfd of the program's. -EOPNOTSUPP: the kernel, or a filter
- * of system calls, does not let us. -EMFILE, -ENFILE: no descriptor left, of which this takes two. -ENOMEM.
+ * of system calls, does not let us. -EMFILE, -ENFILE: no descriptor left; tracking keeps one. -ENOMEM.
  */
 FALLOW_API int fallow_dirty_start(struct fallow_map *map);
 
@@ -52,7 +52,8 @@ struct fallow_dirty_range {
  * that is all of them, go on from the end of the last; nothing behind it is lost. Others may write meanwhile: a page that
  * is written after it was collected is dirty again, so copy it after this call.
  * -EINVAL: not whole pages, beyond the map's end, room for none. -ENOENT: the map is not tracked, or not in this child
- * of fork. -ENOMEM. After a failure nothing has been collected.
+ * of fork. -EBADF: the program has closed the descriptor that tracking keeps; changes since then are lost, so stop and
+ * start anew. -ENOMEM, -EMFILE, -ENFILE. After a failure nothing has been collected.
  */
 FALLOW_API int fallow_dirty_collect(struct fallow_map *map, size_t offset, size_t length,
 				    struct fallow_dirty_range *ranges, size_t *nranges);

@@ -57,6 +57,20 @@ static void destroy_sets(struct fl_dirty *d)
 	d->made = false;
 }
 
+/* What the kernel said, as the interface has it. */
+static int answer(int result)
+{
+	switch (result) {
+	case 0:
+	case -EBADF:
+	case -EMFILE:
+	case -ENFILE:
+		return result;
+	default:
+		return -ENOMEM;
+	}
+}
+
 /* Starting and stopping, with all ranges held */
 
 static int enter(struct fallow_map *map, size_t first, size_t end)
@@ -104,10 +118,11 @@ static int start(struct fallow_map *map)
 	if (result != 0)
 		goto close;
 	d->tracked = true;
-	if (take_stock(map, 0, npages) == 0)
+	result = take_stock(map, 0, npages);
+	if (result == 0)
 		return 0;
 	leave(map);
-	return -ENOMEM;
+	return answer(result);
 
 close:
 	fl_protect_close(&d->protect);
@@ -260,7 +275,7 @@ static int collect(struct fallow_map *map, size_t first, size_t end, struct list
 		room = page == to;
 	}
 	settle(map, list, result == 0);
-	return result == 0 ? 0 : -ENOMEM;
+	return answer(result);
 }
 
 int fallow_dirty_collect(struct fallow_map *map, size_t offset, size_t length, struct fallow_dirty_range *ranges,
@@ -307,15 +322,21 @@ static bool see_borrowed(void *context, const struct fl_scan_range *range)
 	return true;
 }
 
+/* Tracking that is lost with its descriptor is in nobody's way. */
+static int unless_lost(int result)
+{
+	return result == -EBADF ? 0 : result;
+}
+
 int fl_dirty_prepare(struct fallow_map *map, enum fallow_populate mode, size_t first, size_t end)
 {
 	if (!map->dirty.tracked || mode == FALLOW_POPULATE_ALLOCATE)
 		return 0;
 	if (map->guard.kind != FALLOW_GUARD_KIND_NONE && map->backing.shared)
-		return fl_harvest_guarded(map, first, end);
+		return unless_lost(fl_harvest_guarded(map, first, end));
 	if (mode != FALLOW_POPULATE_WRITE || map->backing.shared)
 		return 0;
-	return fl_protect_borrowed(&map->dirty.protect, (uintptr_t)fl_map_address(map, first),
+	return fl_protect_borrowed((uintptr_t)fl_map_address(map, first),
 				   (uintptr_t)fl_map_address(map, end), see_borrowed, map);
 }
 
@@ -380,6 +401,7 @@ int fl_dirty_grow(struct fallow_map *map, size_t npages_before, size_t npages)
 	int result = enter(map, npages_before, npages);
 	if (result == 0)
 		result = take_stock(map, npages_before, npages);
+	result = unless_lost(result);
 	if (result != 0)
 		fl_dirty_shrink(map, npages_before);
 	return result;

@@ -224,9 +224,9 @@ int fl_harvest(struct fallow_map *map, size_t first, size_t end, bool baseline)
 	int result = reserve(map, first, end);
 
 	if (result == 0)
-		result = fl_protect_take(&map->dirty.protect, start, stop, see_taken, &h);
+		result = fl_protect_take(start, stop, see_taken, &h);
 	if (result == 0 && !baseline && is_dropped(map))
-		result = fl_protect_absent(&map->dirty.protect, start, stop, see_absent, &h);
+		result = fl_protect_absent(start, stop, see_absent, &h);
 	if (result == 0 && h.error == 0 && map->backing.shared && (baseline || is_dropped(map)))
 		result = see_stored_open(&h, first, end);
 	return result == 0 ? h.error : result;
@@ -250,7 +250,7 @@ int fl_harvest_next(struct fallow_map *map, size_t first, size_t end, size_t *at
 			*at = fl_min(*at, start / map->page_size);
 	}
 	if (result == 0)
-		result = fl_protect_next(&map->dirty.protect, (uintptr_t)fl_map_address(map, first),
+		result = fl_protect_next((uintptr_t)fl_map_address(map, first),
 					 (uintptr_t)fl_map_address(map, *at), &found);
 	if (result == 0)
 		*at = (found - map->base) / map->page_size;

@@ -34,57 +34,93 @@ static int open_userfaultfd(void)
 	return result;
 }
 
-/* An empty range: refused by kernels that have no such request. */
-static int probe_scan(int pagemap)
+/* The file is opened for each scan: programs close descriptors as if all were theirs. */
+static int scan(struct fl_scan request, fl_scan_fn *fn, void *context)
 {
-	struct fl_scan scan = { .size = sizeof(scan) };
+	int fd = fl_os_open("/proc/self/pagemap", O_RDONLY, 0);
 
-	return (int)fl_os_ioctl(pagemap, FL_SCAN, &scan);
+	if (fd < 0)
+		return fd;
+	int result = fl_pagemap_scan(fd, request, fn, context);
+	fl_os_close(fd);
+	/* Not registered, or not any more. */
+	return result == -EPERM ? -EBADF : result;
+}
+
+static int check(const struct fl_protect *p)
+{
+	struct stat file;
+	int result = fl_os_fstat(p->fd, &file);
+
+	return result != 0 ? result : file.st_ino == p->inode && file.st_dev == p->device ? 0 : -EBADF;
+}
+
+/* An empty range: refused by kernels that have no such request. */
+static int probe_scan(void)
+{
+	struct fl_scan request = { .size = sizeof(request) };
+	int fd = fl_os_open("/proc/self/pagemap", O_RDONLY, 0);
+
+	if (fd < 0)
+		return fd;
+	int result = (int)fl_os_ioctl(fd, FL_SCAN, &request);
+	fl_os_close(fd);
+	return result;
 }
 
 int fl_protect_open(struct fl_protect *p)
 {
-	p->uffd = open_userfaultfd();
-	if (p->uffd < 0)
-		return refusal(p->uffd);
-	p->pagemap = fl_os_open("/proc/self/pagemap", O_RDONLY, 0);
-	int result = p->pagemap < 0 ? p->pagemap : probe_scan(p->pagemap);
-	if (result >= 0)
-		return 0;
-	if (p->pagemap >= 0)
-		fl_os_close(p->pagemap);
-	fl_os_close(p->uffd);
-	return refusal(result);
+	struct stat file;
+
+	p->fd = open_userfaultfd();
+	if (p->fd < 0)
+		return refusal(p->fd);
+	int result = fl_os_fstat(p->fd, &file);
+	if (result == 0)
+		result = probe_scan();
+	if (result != 0) {
+		fl_os_close(p->fd);
+		return refusal(result);
+	}
+	p->inode = file.st_ino;
+	p->device = file.st_dev;
+	return 0;
 }
 
 void fl_protect_close(struct fl_protect *p)
 {
-	fl_os_close(p->uffd);
-	fl_os_close(p->pagemap);
+	if (check(p) == 0)
+		fl_os_close(p->fd);
 }
 
 int fl_protect_enter(const struct fl_protect *p, uintptr_t start, size_t length)
 {
 	struct uffdio_register request = { .range = { start, length }, .mode = UFFDIO_REGISTER_MODE_WP };
-	int result = (int)fl_os_ioctl(p->uffd, UFFDIO_REGISTER, &request);
+	int result = check(p);
 
-	return result == 0 || result == -EBUSY ? result : refusal(result);
+	if (result == 0)
+		result = (int)fl_os_ioctl(p->fd, UFFDIO_REGISTER, &request);
+	return result == 0 || result == -EBUSY || result == -EBADF ? result : refusal(result);
 }
 
 void fl_protect_leave(const struct fl_protect *p, uintptr_t start, size_t length)
 {
 	struct uffdio_range range = { start, length };
 
-	fl_os_ioctl(p->uffd, UFFDIO_UNREGISTER, &range);
+	if (check(p) == 0)
+		fl_os_ioctl(p->fd, UFFDIO_UNREGISTER, &range);
 }
 
 static int write_protect(const struct fl_protect *p, uintptr_t start, size_t length, uint64_t mode)
 {
 	struct uffdio_writeprotect request = { .range = { start, length }, .mode = mode };
-	int result = -EAGAIN;
+	int result = check(p);
 
+	if (result != 0)
+		return result;
+	result = -EAGAIN;
 	for (int i = 0; i < NRETRIES && result == -EAGAIN; i++)
-		result = (int)fl_os_ioctl(p->uffd, UFFDIO_WRITEPROTECT, &request);
+		result = (int)fl_os_ioctl(p->fd, UFFDIO_WRITEPROTECT, &request);
 	return result;
 }
 
@@ -119,26 +155,26 @@ static bool keep_start(void *context, const struct fl_scan_range *range)
 	return false;
 }
 
-int fl_protect_next(const struct fl_protect *p, uintptr_t start, uintptr_t end, uintptr_t *at)
+int fl_protect_next(uintptr_t start, uintptr_t end, uintptr_t *at)
 {
-	struct fl_scan scan = written(start, end);
+	struct fl_scan request = written(start, end);
 
 	*at = end;
-	scan.max_pages = 1;
-	return fl_pagemap_scan(p->pagemap, scan, keep_start, at);
+	request.max_pages = 1;
+	return start < end ? scan(request, keep_start, at) : 0;
 }
 
-int fl_protect_take(const struct fl_protect *p, uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context)
+int fl_protect_take(uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context)
 {
-	struct fl_scan scan = written(start, end);
+	struct fl_scan request = written(start, end);
 
-	scan.flags |= FL_SCAN_PROTECT;
-	return fl_pagemap_scan(p->pagemap, scan, fn, context);
+	request.flags |= FL_SCAN_PROTECT;
+	return scan(request, fn, context);
 }
 
-int fl_protect_absent(const struct fl_protect *p, uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context)
+int fl_protect_absent(uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context)
 {
-	const struct fl_scan scan = {
+	const struct fl_scan request = {
 		.start = start,
 		.end = end,
 		.category_inverted = FL_SCAN_PRESENT | FL_SCAN_SWAPPED,
@@ -146,12 +182,12 @@ int fl_protect_absent(const struct fl_protect *p, uintptr_t start, uintptr_t end
 		.return_mask = FL_SCAN_WRITTEN,
 	};
 
-	return fl_pagemap_scan(p->pagemap, scan, fn, context);
+	return scan(request, fn, context);
 }
 
-int fl_protect_borrowed(const struct fl_protect *p, uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context)
+int fl_protect_borrowed(uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context)
 {
-	const struct fl_scan scan = {
+	const struct fl_scan request = {
 		.start = start,
 		.end = end,
 		.category_mask = FL_SCAN_PRESENT,
@@ -159,5 +195,5 @@ int fl_protect_borrowed(const struct fl_protect *p, uintptr_t start, uintptr_t e
 		.return_mask = FL_SCAN_WRITTEN,
 	};
 
-	return fl_pagemap_scan(p->pagemap, scan, fn, context);
+	return scan(request, fn, context);
 }

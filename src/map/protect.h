@@ -16,14 +16,18 @@
 #include "map/pagemap.h"
 
 struct fl_protect {
-	int uffd;
-	int pagemap; /* kept open: both see the process that opened them, whoever has them */
+	int fd;          /* a userfaultfd: that of the process that opened it, whoever has a copy */
+	uint64_t inode;  /* by which a file that has taken the descriptor's number is known for another */
+	uint64_t device;
 };
 
-/* 0; -EOPNOTSUPP: not with this kernel or these privileges; -EMFILE, -ENFILE, -ENOMEM. */
+/*
+ * 0; -EOPNOTSUPP: not with this kernel or these privileges; -EMFILE, -ENFILE, -ENOMEM. When the program closes the
+ * descriptor, nothing is registered any more: all calls below then answer -EBADF.
+ */
 int fl_protect_open(struct fl_protect *protect);
 
-/* What is registered stays so while a child of fork has a copy of the descriptors: leave it first. */
+/* What is registered stays so while a child of fork has a copy of the descriptor: leave it first. */
 void fl_protect_close(struct fl_protect *protect);
 
 /* Make a mapping one that can be armed, and no longer one. 0, -ENOMEM, or -EBUSY: another userfaultfd has it. */
@@ -35,19 +39,18 @@ int fl_protect_arm(const struct fl_protect *protect, uintptr_t start, size_t len
 int fl_protect_disarm(const struct fl_protect *protect, uintptr_t start, size_t length);
 
 /* The first address of [start, end) that fl_protect_take() would tell of; end when there is none. 0 or -errno. */
-int fl_protect_next(const struct fl_protect *protect, uintptr_t start, uintptr_t end, uintptr_t *at);
+int fl_protect_next(uintptr_t start, uintptr_t end, uintptr_t *at);
 
 /*
  * Tell of what is not armed and is present or in swap, and arm it, in one step for each page. Guard pages are told of as
  * swap, once.
  */
-int fl_protect_take(const struct fl_protect *protect, uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context);
+int fl_protect_take(uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context);
 
 /* Tell of what is neither armed nor present nor in swap: never touched, or touched, and then dropped by the kernel. */
-int fl_protect_absent(const struct fl_protect *protect, uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context);
+int fl_protect_absent(uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context);
 
 /* Tell of what is present, for reading only: the zero page, and pages of a file that is mapped privately. */
-int fl_protect_borrowed(const struct fl_protect *protect, uintptr_t start, uintptr_t end, fl_scan_fn *fn,
-			void *context);
+int fl_protect_borrowed(uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context);
 
 #endif

@@ -294,6 +294,53 @@ static void resizing(void **state)
 	}
 }
 
+/* The number that the userfaultfd of this process has. */
+static int tracking_descriptor(void)
+{
+	for (int fd = 3; fd < 64; fd++) {
+		char path[32], target[64] = "";
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "userfaultfd") != NULL)
+			return fd;
+	}
+	return -1;
+}
+
+/* Programs close descriptors that they do not know, and get their numbers for others. */
+static void a_lost_descriptor_is_said(void **state)
+{
+	enum fallow_guard guard = *(const enum fallow_guard *)*state;
+
+	for (size_t i = 0; i < NMAP_KINDS; i++) {
+		struct fallow_map_options options = map_options(&map_kinds[i], PAGES(100));
+		options.guard = guard;
+		options.reserve = PAGES(200);
+		struct fallow_map *map = map_create(&options);
+		volatile char *base = fallow_map_base(map);
+		struct fallow_dirty_range range;
+		size_t n = 1;
+
+		populate(map, 0, 10, FALLOW_POPULATE_WRITE);
+		must_equal(fallow_dirty_start(map), 0);
+		int fd = tracking_descriptor(), theirs = open("/dev/null", O_RDWR | O_CLOEXEC);
+		must(fd >= 0 && dup2(theirs, fd) == fd);
+		base[PAGES(1)] = 1;
+		must_equal(fallow_dirty_collect(map, 0, PAGES(100), &range, &n), -EBADF);
+		populate(map, 5, 20, FALLOW_POPULATE_WRITE);
+		discard(map, 15, 5);
+		must_equal(fallow_map_resize(map, PAGES(150)), 0);
+		must_equal(fallow_dirty_stop(map), 0);
+		must_equal(write(fd, "x", 1), 1);
+		must_equal(fallow_dirty_start(map), 0);
+		base[PAGES(2)] = 1;
+		COLLECTS(map, 8, { 2, 1, W });
+		map_end(map, &options);
+		close(fd);
+		close(theirs);
+	}
+}
+
 static void bad_input(void **state)
 {
 	struct fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
@@ -329,6 +376,8 @@ int main(void)
 		cmocka_unit_test_prestate(resizing, &none),
 		cmocka_unit_test_prestate(resizing, &trap),
 		cmocka_unit_test(pages_dropped_from_the_page_table),
+		cmocka_unit_test_prestate(a_lost_descriptor_is_said, &none),
+		cmocka_unit_test_prestate(a_lost_descriptor_is_said, &trap),
 		cmocka_unit_test(bad_input),
 		cmocka_unit_test(fork_leaves_tracking_to_the_parent),
 	};
