@@ -19,6 +19,7 @@
 #include "os/os.h"
 
 #define PIECE 4096 /* bytes looked at in a call; no page is smaller */
+#define NRUNS_MOST 64 /* that are looked through one by one, at 2 us each */
 
 struct harvest {
 	struct fallow_map *map;
@@ -159,32 +160,44 @@ static int reserve(struct fallow_map *map, size_t first, size_t end)
 	return result;
 }
 
-/* Pages with storage, of which some may not be known. */
+/* Pages with storage, none of them known. */
 static int take_stored(const struct harvest *h, size_t first, size_t end)
 {
+	int result = reserve(h->map, first, end);
+
+	if (result == 0)
+		result = arm(h->map, first, end);
+	if (result == 0)
+		turn_up(h, first, end, false);
+	return result;
+}
+
+/* The first pages of [first, end) that the file has storage for; *start is end when there are none. */
+static int find_stored(const struct fallow_map *map, size_t first, size_t end, size_t *start, size_t *stop)
+{
+	uint64_t from = end * map->page_size, to = from;
+	int result = fl_backing_storage(&map->backing, first * map->page_size, from, &from, &to);
+
+	*start = from / map->page_size;
+	*stop = fl_div_up(to, map->page_size);
+	return result;
+}
+
+/* Asking the file takes long where it is full: only for what is not known. */
+static int see_stored(const struct harvest *h, size_t first, size_t end)
+{
 	struct fallow_map *map = h->map;
-	int result = reserve(map, first, end);
+	size_t start, stop;
+	int result = 0;
 
 	for (size_t page = first, run_end; page < end && result == 0; page = run_end) {
 		if (in_set(map, &map->dirty.known, page, end, &run_end))
 			continue;
-		result = arm(map, page, run_end);
-		if (result == 0)
-			turn_up(h, page, run_end, false);
-	}
-	return result;
-}
-
-static int see_stored(const struct harvest *h, size_t first, size_t end)
-{
-	size_t page_size = h->map->page_size;
-	uint64_t from = first * page_size, to = end * page_size, start, stop;
-	int result = 0;
-
-	for (; from < to && result == 0; from = fl_align_up(stop, page_size)) {
-		result = fl_backing_storage(&h->map->backing, from, to, &start, &stop);
-		if (result == 0 && start < stop)
-			result = take_stored(h, start / page_size, fl_div_up(stop, page_size));
+		result = find_stored(map, page, run_end, &start, &stop);
+		if (result == 0 && start < run_end) {
+			result = take_stored(h, start, stop);
+			run_end = stop;
+		}
 	}
 	return result;
 }
@@ -232,27 +245,50 @@ int fl_harvest(struct fallow_map *map, size_t first, size_t end, bool baseline)
 	return result == 0 ? h.error : result;
 }
 
-int fl_harvest_next(struct fallow_map *map, size_t first, size_t end, size_t *at)
+static int find_present(struct fallow_map *map, size_t first, size_t end, size_t *at)
 {
 	uintptr_t found;
-	uint64_t start, stop;
+	int result = fl_protect_next((uintptr_t)fl_map_address(map, first), (uintptr_t)fl_map_address(map, end), &found);
+
+	*at = result == 0 ? (found - map->base) / map->page_size : first;
+	return result;
+}
+
+static int find_written(struct fallow_map *map, size_t first, size_t end, size_t *at)
+{
+	uintptr_t found;
+	int result =
+		fl_protect_next_written((uintptr_t)fl_map_address(map, first), (uintptr_t)fl_map_address(map, end), &found);
+
+	*at = result == 0 ? (found - map->base) / map->page_size : first;
+	return result;
+}
+
+/* Of pages that are not known. */
+static int find_new(struct fallow_map *map, size_t first, size_t end, size_t *at)
+{
+	size_t stop;
+	int result = find_present(map, first, end, at);
+
+	if (result == 0 && map->backing.shared && *at > first)
+		result = find_stored(map, first, *at, at, &stop);
+	return result;
+}
+
+/* What is known is looked through several times as fast as the rest, unless it lies in too many pieces. */
+int fl_harvest_next(struct fallow_map *map, size_t first, size_t end, size_t *at)
+{
+	size_t run_end = first;
 	int result = 0;
 
-	*at = end;
-	if (is_dropped(map)) {
-		fl_lock_take(&map->lock);
-		*at = fl_pageset_next(&map->dirty.known, first, end);
-		fl_lock_put(&map->lock);
+	*at = first;
+	for (int i = 0; i < NRUNS_MOST && *at == run_end && *at < end && result == 0; i++) {
+		if (in_set(map, &map->dirty.known, *at, end, &run_end))
+			result = find_written(map, *at, run_end, at);
+		else
+			result = find_new(map, *at, run_end, at);
 	}
-	if (map->backing.shared) {
-		result = fl_backing_storage(&map->backing, first * map->page_size, *at * map->page_size, &start, &stop);
-		if (result == 0)
-			*at = fl_min(*at, start / map->page_size);
-	}
-	if (result == 0)
-		result = fl_protect_next((uintptr_t)fl_map_address(map, first),
-					 (uintptr_t)fl_map_address(map, *at), &found);
-	if (result == 0)
-		*at = (found - map->base) / map->page_size;
+	if (result == 0 && *at == run_end && *at < end && !is_dropped(map))
+		result = find_present(map, *at, end, at);
 	return result;
 }

@@ -155,13 +155,26 @@ static bool keep_start(void *context, const struct fl_scan_range *range)
 	return false;
 }
 
+static int find(struct fl_scan request, uintptr_t *at)
+{
+	*at = request.end;
+	request.max_pages = 1;
+	return request.start < request.end ? scan(request, keep_start, at) : 0;
+}
+
 int fl_protect_next(uintptr_t start, uintptr_t end, uintptr_t *at)
+{
+	return find(written(start, end), at);
+}
+
+/* With these masks and no others the kernel goes through a page table without asking what is in it. */
+int fl_protect_next_written(uintptr_t start, uintptr_t end, uintptr_t *at)
 {
 	struct fl_scan request = written(start, end);
 
-	*at = end;
-	request.max_pages = 1;
-	return start < end ? scan(request, keep_start, at) : 0;
+	request.category_anyof_mask = 0;
+	request.return_mask = FL_SCAN_WRITTEN;
+	return find(request, at);
 }
 
 int fl_protect_take(uintptr_t start, uintptr_t end, fl_scan_fn *fn, void *context)

@@ -41,6 +41,9 @@ int fl_protect_disarm(const struct fl_protect *protect, uintptr_t start, size_t 
 /* The first address of [start, end) that fl_protect_take() would tell of; end when there is none. 0 or -errno. */
 int fl_protect_next(uintptr_t start, uintptr_t end, uintptr_t *at);
 
+/* The same for what is not armed, be it there or not; much faster. */
+int fl_protect_next_written(uintptr_t start, uintptr_t end, uintptr_t *at);
+
 /*
  * Tell of what is not armed and is present or in swap, and arm it, in one step for each page. Guard pages are told of as
  * swap, once.
