@@ -52,8 +52,8 @@ struct fallow_dirty_range {
  * that is all of them, go on from the end of the last; nothing behind it is lost. Others may write meanwhile: a page that
  * is written after it was collected is dirty again, so copy it after this call.
  * -EINVAL: not whole pages, beyond the map's end, room for none. -ENOENT: the map is not tracked, or not in this child
- * of fork. -EBADF: the program has closed the descriptor that tracking keeps; changes since then are lost, so stop and
- * start anew. -ENOMEM, -EMFILE, -ENFILE. After a failure nothing has been collected.
+ * of fork. -EBADF: the program has closed the descriptor of tracking, and changes since then are lost, so stop and start
+ * anew; or that of the map's file. -ENOMEM, -EMFILE, -ENFILE. After a failure nothing has been collected.
  */
 FALLOW_API int fallow_dirty_collect(struct fallow_map *map, size_t offset, size_t length,
 				    struct fallow_dirty_range *ranges, size_t *nranges);

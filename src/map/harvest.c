@@ -3,11 +3,11 @@
  * Three steps, for a piece of the map:
  *
  *   1. What is present or in swap and not armed: written if known, else it turned up.
- *   2. What is known and not there at all: only the pages of a file are dropped under pressure, and those that are armed
- *      leave a mark. So it was written.
+ *   2. What is known and not there at all, nor armed: the kernel has dropped it, from the page table of a file, where what
+ *      is armed leaves a mark, or because the program let it (MADV_FREE). So it was written, or is zero now.
  *   3. What a shared file has storage for and is still not known: it was touched and dropped before anybody looked.
  *
- * 2 and 3 are for shared files on small pages; huge pages are never dropped, and private memory goes to swap.
+ * Huge pages are never dropped.
  *
  * Pages are looked at through the kernel, by reading the file or the own memory: a touch could raise SIGBUS.
  */
@@ -28,10 +28,10 @@ struct harvest {
 	int error;
 };
 
-/* Of a page that is dropped nothing need be left in the page table. */
-static bool is_dropped(const struct fallow_map *map)
+/* Else there is nothing to compare with: the program has closed the descriptor. */
+static bool has_its_file(const struct fallow_map *map)
 {
-	return map->backing.shared && map->backing.fd >= 0 && !map->backing.huge;
+	return map->backing.fd < 0 || fl_backing_check_fd(&map->backing) == 0;
 }
 
 /* Whether bytes of the map hold what a hole there would. What cannot be read counts as written. */
@@ -84,10 +84,11 @@ static void turn_up(const struct harvest *h, size_t first, size_t end, bool borr
 {
 	struct fl_dirty *d = &h->map->dirty;
 	struct fl_pageset *set = h->baseline ? &d->held : &d->written;
+	bool look = h->look && has_its_file(h->map);
 
-	if (!borrowed && !h->look)
+	if (!borrowed && !look)
 		add(h->map, set, first, end);
-	for (size_t page = first; !borrowed && h->look && page < end; page++) {
+	for (size_t page = first; !borrowed && look && page < end; page++) {
 		if (!is_as_a_hole(h->map, page))
 			add(h->map, set, page, page + 1);
 	}
@@ -238,9 +239,9 @@ int fl_harvest(struct fallow_map *map, size_t first, size_t end, bool baseline)
 
 	if (result == 0)
 		result = fl_protect_take(start, stop, see_taken, &h);
-	if (result == 0 && !baseline && is_dropped(map))
+	if (result == 0 && !baseline && !map->backing.huge)
 		result = fl_protect_absent(start, stop, see_absent, &h);
-	if (result == 0 && h.error == 0 && map->backing.shared && (baseline || is_dropped(map)))
+	if (result == 0 && h.error == 0 && map->backing.shared && (baseline || !map->backing.huge))
 		result = see_stored_open(&h, first, end);
 	return result == 0 ? h.error : result;
 }
@@ -275,7 +276,7 @@ static int find_new(struct fallow_map *map, size_t first, size_t end, size_t *at
 	return result;
 }
 
-/* What is known is looked through several times as fast as the rest, unless it lies in too many pieces. */
+/* What is known is looked through several times as fast as the rest. Too many pieces of it are left to a harvest. */
 int fl_harvest_next(struct fallow_map *map, size_t first, size_t end, size_t *at)
 {
 	size_t run_end = first;
@@ -288,7 +289,5 @@ int fl_harvest_next(struct fallow_map *map, size_t first, size_t end, size_t *at
 		else
 			result = find_new(map, *at, run_end, at);
 	}
-	if (result == 0 && *at == run_end && *at < end && !is_dropped(map))
-		result = find_present(map, *at, end, at);
 	return result;
 }

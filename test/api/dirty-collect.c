@@ -218,6 +218,11 @@ static void pages_dropped_from_the_page_table(void **state)
 		COLLECTS_NOTHING(map);
 		base[PAGES(4)] = base[PAGES(610)] = 2;
 		COLLECTS(map, 8, { 4, 1, W }, { 610, 1, W });
+		/* What the program takes away behind the map's back. */
+		if (map_kinds[i].backing == FALLOW_BACKING_ANON && !shared) {
+			must_equal(madvise(base + PAGES(4), page, MADV_DONTNEED), 0);
+			COLLECTS(map, 8, { 4, 1, W });
+		}
 		map_end(map, &options);
 	}
 }
