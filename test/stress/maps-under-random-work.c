@@ -27,7 +27,7 @@
 
 struct round {
 	struct fallow_map *map;
-	volatile char *base;
+	char *base;
 	size_t page;
 	bool shared;
 	bool tracked;
@@ -77,14 +77,25 @@ static uint64_t now_ms(void)
 
 /* Pages */
 
-static volatile uint64_t *first_word(const struct round *round, size_t page)
+/* Others may read what its owner writes. */
+static uint64_t *first_word(const struct round *round, size_t page)
 {
-	return (volatile uint64_t *)(round->base + page * round->page);
+	return (uint64_t *)(round->base + page * round->page);
 }
 
-static volatile uint64_t *last_word(const struct round *round, size_t page)
+static uint64_t *last_word(const struct round *round, size_t page)
 {
-	return (volatile uint64_t *)(round->base + (page + 1) * round->page) - 1;
+	return (uint64_t *)(round->base + (page + 1) * round->page) - 1;
+}
+
+static uint64_t load(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static void store(uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
 }
 
 static bool may_touch(const struct round *round, size_t page)
@@ -96,8 +107,8 @@ static void check(const struct round *round, size_t page)
 {
 	if (!may_touch(round, page))
 		return;
-	must_equal(*first_word(round, page), leaves[page].value);
-	must_equal(*last_word(round, page), leaves[page].value);
+	must_equal(load(first_word(round, page)), leaves[page].value);
+	must_equal(load(last_word(round, page)), leaves[page].value);
 }
 
 /* The first page of one of the worker's plots. */
@@ -129,8 +140,8 @@ static void write_own(struct worker *worker)
 			continue;
 		leaf->value = random_next(&worker->random) | 1;
 		leaf->written = true;
-		*first_word(worker->round, page) = leaf->value;
-		*last_word(worker->round, page) = leaf->value;
+		store(first_word(worker->round, page), leaf->value);
+		store(last_word(worker->round, page), leaf->value);
 	}
 }
 
@@ -186,7 +197,7 @@ static void read_any(struct worker *worker)
 	const struct round *round = worker->round;
 
 	if (!round->careful)
-		(void)*first_word(round, random_below(&worker->random, NPAGES));
+		load(first_word(round, random_below(&worker->random, NPAGES)));
 	else
 		check(round, own_plot(worker));
 }
