@@ -264,6 +264,12 @@ static void fork_leaves_tracking_to_the_parent(void **state)
 			COLLECTS(map, 8, { 1, 1, W }, { 3, 1, W }, { 60, 1, W });
 		else
 			COLLECTS(map, 8, { 1, 1, W }, { 3, 1, W });
+		/* A child may still have a private page: it is copied, which looks like a write. */
+		populate(map, 0, 50, FALLOW_POPULATE_WRITE);
+		if (shared && !populating_counts(&map_kinds[i]))
+			COLLECTS_NOTHING(map);
+		else
+			COLLECTS(map, 8, { 0, 50, W });
 		map_end(map, &options);
 	}
 }

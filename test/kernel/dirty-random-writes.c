@@ -35,6 +35,7 @@ struct model {
 	size_t npages;
 	uint64_t random;
 	bool populating_counts;
+	bool guarded;              /* everything is populated at all times */
 	bool written[NPAGES];
 	bool discarded[NPAGES];
 	bool held[NPAGES];         /* when it was collected last */
@@ -70,6 +71,8 @@ static void discard_some(struct model *m)
 		m->discarded[page] = m->discarded[page] || m->held[page];
 		m->written[page] = false;
 	}
+	if (m->guarded)
+		must_equal(fallow_map_populate(m->map, first * m->page, npages * m->page, FALLOW_POPULATE_WRITE), 0);
 }
 
 static void populate_some(struct model *m)
@@ -170,10 +173,12 @@ static void track(void *argument)
 	m.base = fallow_map_base(m.map);
 	m.page = fallow_map_page_size(m.map);
 	m.npages = options.length / m.page;
-	must_equal(fallow_map_populate(m.map, 0, options.length / 2, FALLOW_POPULATE_WRITE), 0);
+	m.guarded = options.guard != FALLOW_GUARD_NONE;
+	size_t there = m.guarded ? m.npages : m.npages / 2;
+	must_equal(fallow_map_populate(m.map, 0, there * m.page, FALLOW_POPULATE_WRITE), 0);
 	must_equal(fallow_dirty_start(m.map), 0);
 	/* What is there at the start counts as held. */
-	for (size_t page = 0; page < m.npages / 2; page++)
+	for (size_t page = 0; page < there; page++)
 		m.held[page] = true;
 	work(&m);
 	printf("%s: %llu writes, %llu pages told of\n", subject->name, (unsigned long long)m.nwritten,
@@ -215,6 +220,13 @@ int main(void)
 		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .page_size = 2 * MiB), .directory = PLACE_HUGETLBFS },
 		{ .name = "hugetlbfs, private", .place = { .huge_2m = 2 * NPAGES_HUGE, .hugetlbfs = PLACE_UNSIZED },
 		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .share = FALLOW_SHARE_PRIVATE, .page_size = 2 * MiB),
+		  .directory = PLACE_HUGETLBFS },
+		{ .name = "tmpfs, guard", .place.tmpfs = 64 * MiB, .directory = PLACE_TMPFS,
+		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .guard = FALLOW_GUARD_TRAP) },
+		{ .name = "hugetlb, guard", .place.huge_2m = NPAGES_HUGE,
+		  .options = OPTIONS(.backing = FALLOW_BACKING_HUGETLB, .guard = FALLOW_GUARD_TRAP, .page_size = 2 * MiB) },
+		{ .name = "hugetlbfs, guard", .place = { .huge_2m = NPAGES_HUGE, .hugetlbfs = PLACE_UNSIZED },
+		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .guard = FALLOW_GUARD_TRAP, .page_size = 2 * MiB),
 		  .directory = PLACE_HUGETLBFS },
 	};
 	struct CMUnitTest tests[sizeof(subjects) / sizeof(subjects[0])];
