@@ -101,26 +101,29 @@ static bool is_borrowed(const struct fallow_map *map, uint64_t categories)
 	return categories & FL_SCAN_ZERO || (categories & FL_SCAN_FILE && !map->backing.shared);
 }
 
-/* Guard pages look like swap, and stand where nothing is populated. */
-static bool is_guard(struct fallow_map *map, uint64_t categories, size_t page, size_t end, size_t *run_end)
+static void take(const struct harvest *h, size_t first, size_t end, uint64_t categories)
 {
-	return !(categories & FL_SCAN_PRESENT) && map->guard.kind == FALLOW_GUARD_KIND_PAGES &&
-	       !in_set(map, &map->populated, page, end, run_end);
+	struct fallow_map *map = h->map;
+
+	for (size_t page = first, run_end; page < end; page = run_end) {
+		if (!in_set(map, &map->dirty.known, page, end, &run_end))
+			turn_up(h, page, run_end, is_borrowed(map, categories));
+		else if (!h->baseline)
+			add(map, &map->dirty.written, page, run_end);
+	}
 }
 
+/* Guard pages look like swap, and stand where nothing is populated. */
 static bool see_taken(void *context, const struct fl_scan_range *range)
 {
 	const struct harvest *h = context;
 	struct fallow_map *map = h->map;
 	size_t page = (range->start - map->base) / map->page_size, end = (range->end - map->base) / map->page_size;
+	bool may_be_guard = map->guard.kind == FALLOW_GUARD_KIND_PAGES && !(range->categories & FL_SCAN_PRESENT);
 
-	for (size_t run_end; page < end; page = run_end) {
-		if (is_guard(map, range->categories, page, end, &run_end))
-			continue;
-		if (!in_set(map, &map->dirty.known, page, end, &run_end))
-			turn_up(h, page, run_end, is_borrowed(map, range->categories));
-		else if (!h->baseline)
-			add(map, &map->dirty.written, page, run_end);
+	for (size_t run_end = end; page < end; page = run_end) {
+		if (!may_be_guard || in_set(map, &map->populated, page, end, &run_end))
+			take(h, page, run_end, range->categories);
 	}
 	return true;
 }

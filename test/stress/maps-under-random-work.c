@@ -4,9 +4,9 @@
  * are cancelled half way, the process forks; and every page holds what a model says, collections tell of what was written
  * and of nothing else, and limits hold.
  *
- * A map's pages lie in plots, each of which belongs to a thread. Only its owner writes and discards there and collects its
- * changes, and so knows what is to come of it. Populating and reading is done by all, anywhere: it must change nothing. Every
- * round has a new map, of another kind.
+ * A map's pages lie in plots, each of which belongs to a thread. Only its owner writes and discards there and collects
+ * its changes, and so knows what is to come of it. Populating and reading is done by all, anywhere: it must change
+ * nothing. Every round has a new map, of another kind.
  *
  * STRESS_SECONDS (5) in the environment says how long, STRESS_SEED (1) what random numbers; the seed is printed.
  */
