@@ -4,7 +4,9 @@
  *
  * The kernel keeps watch (asynchronous write protection, Linux 6.7): nobody is called or stopped, a page's first write
  * after it was collected takes about a microsecond longer, and what was collected is watched again in the same instant.
- * So no write is missed, and no page is told of that was not written. Any backing can be tracked.
+ * So no write is missed, and no page is told of that was not written. Any backing can be tracked. A collection costs 0.2
+ * ms for each GiB of small pages when nothing has changed, some 4 to 9 ms when something has, and a page that has turned
+ * up since the last one a microsecond more.
  *
  * A page changes when it is written, by the program or by the kernel for it (read(2) into it), through the map; and when
  * fallow_map_discard() takes away what it held. Populating is no change, nor is reading, whether by fault or by call.
@@ -30,8 +32,9 @@ extern "C" {
 /*
  * Track all of the map, what a resize adds included. What is there now counts as collected. Writes while this call runs
  * may be told of or not; those after it are. Costs some milliseconds per GiB that is populated, nothing for what is not.
- * -EBUSY: it is tracked already, or registered with a userfaultfd of the program's. -EOPNOTSUPP: the kernel, or a filter
- * of system calls, does not let us. -EMFILE, -ENFILE: no descriptor left; tracking keeps one. -ENOMEM.
+ * -EBUSY: it is tracked already, or registered with another userfaultfd: a snapshot's, or one of the program's.
+ * -EOPNOTSUPP: the kernel, or a filter of system calls, does not let us. -EMFILE, -ENFILE: no descriptor left; tracking
+ * keeps one. -ENOMEM.
  */
 FALLOW_API int fallow_dirty_start(struct fallow_map *map);
 
