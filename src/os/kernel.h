@@ -14,6 +14,7 @@
 #include <linux/magic.h>
 #include <linux/memfd.h>
 #include <linux/prctl.h>
+#include <linux/userfaultfd.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -56,6 +57,13 @@
 #endif
 #ifndef MPOL_BIND
 #define MPOL_BIND 2
+#endif
+
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00) /* of /dev/userfaultfd, 6.1 */
+#endif
+#ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
+#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12) /* 5.19 */
 #endif
 
 /* PAGEMAP_SCAN of /proc/PID/pagemap, 6.7. Named apart from the kernel's own, which newer headers have. */
