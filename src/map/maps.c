@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "map/snapshot.h"
 #include "meta/meta.h"
 
 static struct {
@@ -24,6 +25,7 @@ static void mend(struct fallow_map *map)
 	fl_lock_init(&map->guard.lock, FL_RANK_GUARD);
 	fl_range_lock_init(&map->ranges);
 	map->pending = 0;
+	fl_snapshot_leave_to_parent(map);
 }
 
 static void fork_child(void)
