@@ -14,6 +14,7 @@
 #include <fallow/map.h>
 #include <fallow/options.h>
 #include <fallow/pool.h>
+#include <fallow/snapshot.h>
 #include <fallow/stats.h>
 #include <fallow/volatile.h>
 

@@ -79,9 +79,9 @@ FALLOW_API int fallow_map_create(const struct fallow_map_options *options, struc
 
 /*
  * Give the memory back and release the addresses; a shared file keeps what was written. No thread may be using the map.
- * NULL is ignored.
+ * 0, also for NULL. -EBUSY: a snapshot is being taken of it (fallow/snapshot.h); it lives on.
  */
-FALLOW_API void fallow_map_destroy(struct fallow_map *map);
+FALLOW_API int fallow_map_destroy(struct fallow_map *map);
 
 /* The address of offset 0, aligned to 1 GiB where the system has that much to spare. Fixed for the life of the map. */
 FALLOW_API void *fallow_map_base(const struct fallow_map *map);
@@ -195,7 +195,7 @@ FALLOW_API int fallow_map_bitmap(struct fallow_map *map, size_t offset, size_t l
  * Make the map length bytes long, rounded up to pages. What is cut off is discarded; a shared file, a memfd and the
  * part of a file that the map made become shorter or longer with it. -ENOMEM: beyond reserve, or no address space.
  * -EPERM: the file is sealed against growing or shrinking. -EFBIG: beyond RLIMIT_FSIZE, or too large for the
- * filesystem. -ENOSPC. -EINVAL: length 0. The map is unchanged after a failure.
+ * filesystem. -ENOSPC. -EBUSY: a snapshot is being taken. -EINVAL: length 0. The map is unchanged after a failure.
  */
 FALLOW_API int fallow_map_resize(struct fallow_map *map, size_t length);
 

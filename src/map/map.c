@@ -156,10 +156,12 @@ int fallow_map_create(const struct fallow_map_options *options, struct fallow_ma
 	return 0;
 }
 
-void fallow_map_destroy(struct fallow_map *map)
+int fallow_map_destroy(struct fallow_map *map)
 {
 	if (map == NULL)
-		return;
+		return 0;
+	if (map->snapshot)
+		return -EBUSY;
 	fl_maps_remove(map);
 	fl_dirty_destroy(map);
 	deactivate(map);
@@ -168,6 +170,7 @@ void fallow_map_destroy(struct fallow_map *map)
 	fl_pageset_destroy(&map->populated);
 	fl_backing_destroy(&map->backing);
 	fl_meta_free(map, sizeof(*map));
+	return 0;
 }
 
 void *fallow_map_base(const struct fallow_map *map)

@@ -44,6 +44,8 @@ struct fallow_map {
 	uint64_t ndiscards;
 	uint64_t nfailures;
 
+	struct fallow_snapshot *snapshot; /* being taken, or NULL; set and read by those who hold ranges */
+
 	struct fallow_map *next; /* in the list of maps */
 	uint64_t nforks;         /* that the process had made when the map was created */
 };

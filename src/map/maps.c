@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "map/snapshot.h"
 #include "meta/meta.h"
 
 static struct {
@@ -26,6 +27,7 @@ static void mend(struct fallow_map *map)
 	fl_range_lock_init(&map->ranges);
 	map->pending = 0;
 	fl_dirty_forked(map);
+	fl_snapshot_leave_to_parent(map);
 }
 
 /* Before: others may populate while the child is being made. */

@@ -14,6 +14,7 @@
 #include "map/crew.h"
 #include "map/map.h"
 #include "map/rollback.h"
+#include "map/snapshot.h"
 #include "map/volatile.h"
 
 static const struct fl_failure success = { FALLOW_REASON_NONE, 0 };
@@ -70,6 +71,8 @@ static int bring_in(struct fallow_map *map, size_t first, size_t end, const stru
 		    struct fl_failure *failure)
 {
 	struct fl_rollback rollback;
+
+	fl_snapshot_settle(map, first, end);
 	int result = fl_rollback_begin(&rollback, map, first, end);
 
 	if (result != 0) {
@@ -188,6 +191,7 @@ int fallow_map_collapse(struct fallow_map *map, size_t offset, size_t length)
 
 int fl_map_discard_held(struct fallow_map *map, size_t first, size_t end)
 {
+	fl_snapshot_settle(map, first, end);
 	int result = fl_backing_discard(&map->backing, fl_map_address(map, first), (end - first) * map->page_size,
 					first * map->page_size);
 	fl_dirty_discarded(map, first, end, result == 0);

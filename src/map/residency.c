@@ -72,7 +72,7 @@ static int tell_cached(struct survey *s, size_t from, size_t to)
 	return result;
 }
 
-/* Guard pages look like swap. What was never populated cannot be in it. */
+/* Guard pages look like swap, and so does what a snapshot protects. What was never populated cannot be in it. */
 static void tell_swapped(struct survey *s, size_t from, size_t to, unsigned int states)
 {
 	const struct fl_pageset *populated = &s->map->populated;
@@ -90,15 +90,15 @@ static void tell_swapped(struct survey *s, size_t from, size_t to, unsigned int 
 static bool see(void *context, size_t from, size_t to, unsigned int states)
 {
 	struct survey *s = context;
-	bool guarded = s->map->guard.kind == FALLOW_GUARD_KIND_PAGES;
+	bool marked = s->map->guard.kind == FALLOW_GUARD_KIND_PAGES || s->map->snapshot;
 
 	from += s->offset;
 	to += s->offset;
 	s->error = tell_cached(s, s->at, from);
 	if (s->error != 0)
 		return false;
-	if (guarded && !(states & FALLOW_PAGE_POPULATED)) {
-		/* What is a guard here may be cached there. */
+	if (marked && !(states & FALLOW_PAGE_POPULATED)) {
+		/* What is a guard or protected here may be cached there. */
 		tell_swapped(s, from, to, states);
 		s->error = has_cache(s->map) ? tell_cached(s, from, to) : 0;
 	} else {

@@ -77,7 +77,7 @@ int fallow_map_resize(struct fallow_map *map, size_t length)
 	if (map == NULL || length == 0 || length > SIZE_MAX - map->page_size)
 		return -EINVAL;
 	fl_range_take(&map->ranges, &range, 0, SIZE_MAX);
-	int result = resize(map, fl_align_up(length, map->page_size));
+	int result = map->snapshot ? -EBUSY : resize(map, fl_align_up(length, map->page_size));
 	fl_range_put(&map->ranges, &range);
 	return result;
 }

@@ -24,6 +24,7 @@ enum fl_lock_rank {
 	FL_RANK_MAPS,     /* the list of maps */
 	FL_RANK_GUARD,    /* making a map's holes loud */
 	FL_RANK_RANGES,   /* who works on which ranges of a map */
+	FL_RANK_SNAPSHOT, /* one snapshot's pages that are yet to be copied */
 	FL_RANK_MAP,      /* one map's pages and counts */
 	FL_RANK_SHARED,   /* using an arena's shared cache */
 	FL_RANK_ARENA,    /* one arena's caches */

@@ -46,6 +46,10 @@ static const char *const call_names[FL_OS_NCALLS] = {
 	[FL_OS_FUTEX_OR] = "futex",
 	[FL_OS_PROCESS_VM_READV] = "process_vm_readv",
 	[FL_OS_USERFAULTFD] = "userfaultfd",
+	[FL_OS_EVENTFD] = "eventfd2",
+	[FL_OS_POLL] = "ppoll",
+	[FL_OS_PWRITEV2] = "pwritev2",
+	[FL_OS_FDATASYNC] = "fdatasync",
 };
 
 const char *fl_os_call_name(enum fl_os_call call)
@@ -162,6 +166,20 @@ int fl_os_userfaultfd(int flags)
 	return (int)RAW(SYS_userfaultfd, flags | O_CLOEXEC, 0, 0, 0, 0, 0);
 }
 
+int fl_os_eventfd(void)
+{
+	FAULT(FL_OS_EVENTFD, 0);
+	return (int)RAW(SYS_eventfd2, 0, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
+}
+
+int fl_os_poll(struct pollfd *files, size_t n, int milliseconds)
+{
+	struct timespec timeout = { milliseconds / 1000, (long)(milliseconds % 1000) * 1000000 };
+
+	FAULT(FL_OS_POLL, 0);
+	return (int)RAW(SYS_ppoll, files, n, milliseconds < 0 ? NULL : &timeout, NULL, 0, 0);
+}
+
 int fl_os_getfl(int fd)
 {
 	FAULT(FL_OS_GETFL, 0);
@@ -188,6 +206,20 @@ ssize_t fl_os_write(int fd, const void *buffer, size_t length)
 {
 	FAULT(FL_OS_WRITE, 0);
 	return RAW(SYS_write, fd, buffer, length, 0, 0, 0);
+}
+
+ssize_t fl_os_write_now(int fd, const void *buffer, size_t length)
+{
+	struct iovec part = { (void *)buffer, length };
+
+	FAULT(FL_OS_PWRITEV2, 0);
+	return RAW(SYS_pwritev2, fd, &part, 1, -1, -1, RWF_NOWAIT);
+}
+
+int fl_os_fdatasync(int fd)
+{
+	FAULT(FL_OS_FDATASYNC, 0);
+	return (int)RAW(SYS_fdatasync, fd, 0, 0, 0, 0, 0);
 }
 
 ssize_t fl_os_pread(int fd, void *buffer, size_t length, uint64_t offset)

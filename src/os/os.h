@@ -10,6 +10,7 @@
 #ifndef FL_OS_OS_H
 #define FL_OS_OS_H
 
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -44,6 +45,10 @@ enum fl_os_call {
 	FL_OS_FUTEX_OR,
 	FL_OS_PROCESS_VM_READV,
 	FL_OS_USERFAULTFD,
+	FL_OS_EVENTFD,
+	FL_OS_POLL,
+	FL_OS_PWRITEV2,
+	FL_OS_FDATASYNC,
 	FL_OS_NCALLS,
 };
 
@@ -79,6 +84,10 @@ int fl_os_open(const char *path, int flags, unsigned int mode);
 int fl_os_dup(int fd);
 /* A userfaultfd, close-on-exec. */
 int fl_os_userfaultfd(int flags);
+/* A counter that is readable, for poll, once something was written to it. */
+int fl_os_eventfd(void);
+/* How many are ready, or -errno. A negative time waits for ever. */
+int fl_os_poll(struct pollfd *files, size_t n, int milliseconds);
 /* The file status flags of open(2). */
 int fl_os_getfl(int fd);
 void fl_os_close(int fd);
@@ -86,6 +95,9 @@ void fl_os_unlink(const char *path);
 /* Bytes read or written, or -errno. */
 ssize_t fl_os_read(int fd, void *buffer, size_t length);
 ssize_t fl_os_write(int fd, const void *buffer, size_t length);
+/* The same, but -EAGAIN where writing would wait. -EOPNOTSUPP: this kind of file always waits. */
+ssize_t fl_os_write_now(int fd, const void *buffer, size_t length);
+int fl_os_fdatasync(int fd);
 ssize_t fl_os_pread(int fd, void *buffer, size_t length, uint64_t offset);
 /* The new offset, or -errno. */
 int64_t fl_os_lseek(int fd, uint64_t offset, int whence);

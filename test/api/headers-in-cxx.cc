@@ -93,6 +93,27 @@ static int use_dirty()
 	return 0;
 }
 
+static int use_snapshot()
+{
+	fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
+	fallow_snapshot_options take = FALLOW_SNAPSHOT_OPTIONS_INIT;
+	fallow_snapshot_stat stat = FALLOW_SNAPSHOT_STAT_INIT;
+	fallow_restore_options restore = FALLOW_RESTORE_OPTIONS_INIT;
+	fallow_snapshot *snapshot = nullptr;
+	fallow_map *map = nullptr;
+
+	options.length = 1 << 20;
+	if (take.size != sizeof(take) || stat.size != sizeof(stat) || restore.size != sizeof(restore))
+		return 15;
+	restore.progress = go_on;
+	if (fallow_map_create(&options, &map) != 0 || fallow_snapshot_restore(map, -1, &restore) == 0)
+		return 16;
+	if (fallow_snapshot_take(map, -1, &take, &snapshot) == 0 || fallow_snapshot_progress(snapshot, &stat) == 0)
+		return 17;
+	fallow_snapshot_cancel(snapshot);
+	return fallow_snapshot_wait(snapshot) == 0 || fallow_map_destroy(map) != 0 ? 18 : 0;
+}
+
 static int use_the_rest()
 {
 	fallow_pool_options options = FALLOW_POOL_OPTIONS_INIT;
@@ -125,5 +146,7 @@ int main()
 		status = use_map();
 	if (status == 0)
 		status = use_dirty();
+	if (status == 0)
+		status = use_snapshot();
 	return status ? status : use_the_rest();
 }

@@ -49,6 +49,11 @@ static const int errors[FL_OS_NCALLS] = {
 	[FL_OS_PREAD] = -EIO,
 	[FL_OS_FUTEX_OR] = -EFAULT,
 	[FL_OS_PROCESS_VM_READV] = -EFAULT,
+	[FL_OS_USERFAULTFD] = -EMFILE,
+	[FL_OS_EVENTFD] = -EMFILE,
+	[FL_OS_POLL] = -ENOMEM,
+	[FL_OS_PWRITEV2] = -EIO,
+	[FL_OS_FDATASYNC] = -EIO,
 };
 
 static int answer(enum fl_os_call call, int detail)

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How a snapshot's pages are copied, by the server, by the copier and by those who settle. See snapshot.h.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "map/content.h"
+#include "map/snapshot.h"
+#include "map/userfault.h"
+#include "os/os.h"
+
+#define NFAULTS 16
+
+/* Where a settled range gets its own mappings, to have its faults and huge pages at full speed. */
+#define WORTH_A_MAPPING (2 * FL_MIB)
+
+/* What the copier unprotects at once when nobody waits: a part of a huge page would split it. */
+#define RELEASED (2 * FL_MIB)
+
+static uintptr_t address(const struct fallow_snapshot *s, size_t page)
+{
+	return (uintptr_t)fl_map_address(s->map, page);
+}
+
+static size_t nbytes(const struct fallow_snapshot *s, size_t first, size_t end)
+{
+	return (end - first) * s->map->page_size;
+}
+
+/* With the lock held: those who wait look again. */
+static void tell(struct fallow_snapshot *s)
+{
+	__atomic_add_fetch(&s->nchanges, 1, __ATOMIC_RELAXED);
+	if (s->nwaiting != 0)
+		fl_os_futex_wake(&s->nchanges, INT_MAX);
+}
+
+/* With the lock held, which is let go meanwhile. */
+static void wait_for_change(struct fallow_snapshot *s)
+{
+	uint32_t seen = __atomic_load_n(&s->nchanges, __ATOMIC_RELAXED);
+
+	s->nwaiting++;
+	fl_lock_put(&s->lock);
+	fl_os_futex_wait(&s->nchanges, seen);
+	fl_lock_take(&s->lock);
+	s->nwaiting--;
+}
+
+static void release_all(struct fallow_snapshot *s)
+{
+	fl_userfault_forget(s->userfault.fd, s->map->base, s->map->length);
+}
+
+static void tell_to_stop(struct fallow_snapshot *s)
+{
+	const uint64_t one = 1;
+
+	if (fl_descriptor_is_ours(&s->stop))
+		fl_os_write(s->stop.fd, &one, sizeof(one));
+}
+
+void fl_snapshot_fail(struct fallow_snapshot *s, int error)
+{
+	fl_lock_take(&s->lock);
+	bool first = s->error == 0 && !s->finished;
+	if (first)
+		s->error = error;
+	tell(s);
+	fl_lock_put(&s->lock);
+	if (first) {
+		release_all(s);
+		tell_to_stop(s);
+	}
+}
+
+void fl_snapshot_start(struct fallow_snapshot *s)
+{
+	fl_lock_take(&s->lock);
+	s->started = true;
+	tell(s);
+	fl_lock_put(&s->lock);
+}
+
+/* False when it has failed before. */
+static bool wait_for_start(struct fallow_snapshot *s)
+{
+	fl_lock_take(&s->lock);
+	while (!s->started && s->error == 0)
+		wait_for_change(s);
+	bool go = s->error == 0;
+	fl_lock_put(&s->lock);
+	return go;
+}
+
+static bool is_over(struct fallow_snapshot *s)
+{
+	fl_lock_take(&s->lock);
+	bool over = s->error != 0 || s->finished;
+	fl_lock_put(&s->lock);
+	return over;
+}
+
+static void let_write(struct fallow_snapshot *s, size_t first, size_t end)
+{
+	int result = fl_userfault_unprotect(s->userfault.fd, address(s, first), nbytes(s, first, end));
+
+	if (result != 0)
+		fl_snapshot_fail(s, fl_descriptor_is_ours(&s->userfault) ? result : -EBADF);
+}
+
+/* The following have the lock held, and let go of it while they wait or copy. */
+
+static bool is_pending(const struct fallow_snapshot *s, size_t page)
+{
+	return fl_pageset_count(&s->pending, page, page + 1) != 0;
+}
+
+static struct fl_copy *find_copy(const struct fallow_snapshot *s, size_t first, size_t end)
+{
+	struct fl_copy *copy = s->copies;
+
+	while (copy && (copy->end <= first || end <= copy->first))
+		copy = copy->next;
+	return copy;
+}
+
+static void begin_copy(struct fallow_snapshot *s, struct fl_copy *copy, size_t first, size_t end)
+{
+	fl_pageset_remove(&s->pending, first, end);
+	*copy = (struct fl_copy){ first, end, false, s->copies };
+	s->copies = copy;
+}
+
+/* Whether somebody is to be let go on. */
+static bool end_copy(struct fallow_snapshot *s, struct fl_copy *copy)
+{
+	for (struct fl_copy **link = &s->copies; *link; link = &(*link)->next) {
+		if (*link == copy) {
+			*link = copy->next;
+			break;
+		}
+	}
+	tell(s);
+	return copy->awaited;
+}
+
+static void wait_for_copies(struct fallow_snapshot *s, size_t first, size_t end)
+{
+	while (find_copy(s, first, end))
+		wait_for_change(s);
+}
+
+/* Copy a page aside if it is pending still once there is a slot. */
+static void save(struct fallow_snapshot *s, size_t page)
+{
+	uint32_t slot = FL_ASIDE_NONE;
+	struct fl_copy copy;
+
+	while (is_pending(s, page) && s->error == 0 && (slot = fl_aside_take(&s->aside)) == FL_ASIDE_NONE)
+		wait_for_change(s);
+	if (slot == FL_ASIDE_NONE)
+		return;
+	begin_copy(s, &copy, page, page + 1);
+	fl_lock_put(&s->lock);
+	int result = fl_content_read(s->map, page, page + 1, fl_aside_bytes(&s->aside, slot));
+	if (result != 0)
+		fl_snapshot_fail(s, result);
+	fl_lock_take(&s->lock);
+	fl_aside_line_up(&s->aside, slot, page);
+	bool awaited = end_copy(s, &copy);
+	fl_lock_put(&s->lock);
+	if (awaited)
+		let_write(s, page, page + 1);
+	fl_lock_take(&s->lock);
+}
+
+/* Without the lock from here on. */
+
+/* A page that somebody else is copying is let go by him. */
+static void serve_protected(struct fallow_snapshot *s, size_t page)
+{
+	fl_lock_take(&s->lock);
+	if (is_pending(s, page)) {
+		s->nwaits++;
+		save(s, page);
+	}
+	struct fl_copy *others = find_copy(s, page, page + 1);
+	if (others)
+		others->awaited = true;
+	fl_lock_put(&s->lock);
+	if (!others)
+		let_write(s, page, page + 1);
+}
+
+/*
+ * Huge pages are brought in by the kernel itself, without us. So is a page for which there is no room, as the touch then
+ * ends the way it would have without a snapshot. A page that has come meanwhile, or that others took out of a file while
+ * it was protected, is a protected one.
+ */
+static void serve_missing(struct fallow_snapshot *s, size_t page)
+{
+	size_t length = s->map->page_size;
+	int result = s->map->backing.huge ? -EINVAL : fl_userfault_zero(s->userfault.fd, address(s, page), length);
+
+	if (result == -EEXIST) {
+		serve_protected(s, page);
+		return;
+	}
+	if (result != 0)
+		result = fl_userfault_forget(s->userfault.fd, address(s, page), length);
+	if (result != 0)
+		fl_snapshot_fail(s, result);
+}
+
+static void serve_all(struct fallow_snapshot *s, const struct fl_userfault *faults, int n)
+{
+	for (int i = 0; i < n; i++) {
+		size_t page = (faults[i].address - s->map->base) / s->map->page_size;
+		if (faults[i].missing)
+			serve_missing(s, page);
+		else
+			serve_protected(s, page);
+	}
+}
+
+/* Wait for faults and serve them. Without our descriptor there are none any more, and no snapshot. */
+static void serve_next(struct fallow_snapshot *s)
+{
+	struct pollfd files[] = { { s->userfault.fd, POLLIN, 0 }, { s->stop.fd, POLLIN, 0 } };
+	struct fl_userfault faults[NFAULTS];
+
+	int n = fl_os_poll(files, FL_LENGTH(files), FL_IMAGE_POLL_MS);
+	if (n >= 0 && !files[0].revents)
+		return;
+	if (n >= 0)
+		n = fl_descriptor_is_ours(&s->userfault) ? fl_userfault_read(s->userfault.fd, faults, NFAULTS) : -EBADF;
+	if (n < 0 && n != -EAGAIN && n != -EINTR)
+		fl_snapshot_fail(s, n);
+	serve_all(s, faults, n);
+}
+
+void *fl_snapshot_serve(void *snapshot)
+{
+	if (wait_for_start(snapshot)) {
+		while (!is_over(snapshot))
+			serve_next(snapshot);
+	}
+	return NULL;
+}
+
+/* Write a page that was copied aside. False when there is none. */
+static bool write_saved(struct fallow_snapshot *s, int *result)
+{
+	size_t page = 0;
+
+	fl_lock_take(&s->lock);
+	uint32_t slot = fl_aside_next(&s->aside, &page);
+	fl_lock_put(&s->lock);
+	if (slot == FL_ASIDE_NONE)
+		return false;
+	*result = fl_image_put(&s->out, page * s->map->page_size, fl_aside_bytes(&s->aside, slot), s->map->page_size);
+	fl_lock_take(&s->lock);
+	fl_aside_put(&s->aside, slot);
+	tell(s);
+	fl_lock_put(&s->lock);
+	return true;
+}
+
+/* The copier has copied [first, end), and nothing before it is pending. */
+static void release_up_to(struct fallow_snapshot *s, size_t first, size_t end)
+{
+	size_t block = fl_max(RELEASED / s->map->page_size, 1);
+
+	s->released = fl_max(s->released, fl_align_down(first, block));
+	end = fl_align_down(end, block);
+	if (s->released >= end)
+		return;
+	fl_lock_take(&s->lock);
+	wait_for_copies(s, s->released, end);
+	fl_lock_put(&s->lock);
+	let_write(s, s->released, end);
+	s->released = end;
+}
+
+/* Copy and write the next run of pending pages. False when there is none. */
+static bool write_pending(struct fallow_snapshot *s, int *result)
+{
+	size_t npages = s->pending.npages;
+	struct fl_copy copy;
+
+	fl_lock_take(&s->lock);
+	size_t first = fl_pageset_next(&s->pending, s->cursor, npages);
+	size_t end = fl_pageset_next_absent(&s->pending, first, fl_min(first + s->run_pages, npages));
+	s->cursor = end;
+	if (first < end)
+		begin_copy(s, &copy, first, end);
+	fl_lock_put(&s->lock);
+	if (first >= end)
+		return false;
+	*result = fl_content_read(s->map, first, end, s->run);
+	fl_lock_take(&s->lock);
+	bool awaited = end_copy(s, &copy);
+	fl_lock_put(&s->lock);
+	if (awaited)
+		let_write(s, first, end);
+	release_up_to(s, first, end);
+	if (*result == 0)
+		*result = fl_image_put(&s->out, first * s->map->page_size, s->run, nbytes(s, first, end));
+	return true;
+}
+
+/* Nothing is pending: wait for what others are copying. False when they have, and all that is written. */
+static bool wait_for_others(struct fallow_snapshot *s)
+{
+	fl_lock_take(&s->lock);
+	if (s->copies && s->error == 0)
+		wait_for_change(s);
+	bool more = s->error == 0 && (s->copies || s->aside.first != FL_ASIDE_NONE);
+	fl_lock_put(&s->lock);
+	return more;
+}
+
+/* What others copied aside comes first, for they may be waiting for the slots. */
+static int write_pages(struct fallow_snapshot *s)
+{
+	int result = 0;
+
+	while (result == 0 && !is_over(s) &&
+	       (write_saved(s, &result) || write_pending(s, &result) || wait_for_others(s)))
+		;
+	return result;
+}
+
+/* Nothing is protected any more when the rest of the image is on its way. */
+static int write_end(struct fallow_snapshot *s)
+{
+	release_all(s);
+	int result = fl_image_end(&s->out);
+
+	return result == 0 && s->sync ? fl_os_fdatasync(s->image.fd) : result;
+}
+
+/* Closing the image tells a reader on the other side of a pipe that it has all. */
+static void end_writing(struct fallow_snapshot *s)
+{
+	fl_descriptor_close(&s->image);
+	fl_lock_take(&s->lock);
+	s->finished = true;
+	s->closed = true;
+	fl_lock_put(&s->lock);
+	tell_to_stop(s);
+}
+
+void *fl_snapshot_copy(void *snapshot)
+{
+	struct fallow_snapshot *s = snapshot;
+	int result = wait_for_start(s) ? write_pages(s) : 0;
+
+	if (result == 0 && !is_over(s))
+		result = write_end(s);
+	if (result != 0)
+		fl_snapshot_fail(s, result);
+	end_writing(s);
+	return NULL;
+}
+
+void fl_snapshot_settle(struct fallow_map *map, size_t first, size_t end)
+{
+	struct fallow_snapshot *s = map->snapshot;
+
+	if (s == NULL)
+		return;
+	fl_lock_take(&s->lock);
+	for (size_t page = first; s->error == 0 && (page = fl_pageset_next(&s->pending, page, end)) < end;)
+		save(s, page);
+	wait_for_copies(s, first, end);
+	bool over = s->finished || s->error != 0;
+	fl_lock_put(&s->lock);
+	if (over)
+		return;
+	if (nbytes(s, first, end) < WORTH_A_MAPPING ||
+	    fl_userfault_forget(s->userfault.fd, address(s, first), nbytes(s, first, end)) != 0)
+		let_write(s, first, end);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Snapshots inside: the pages that had content at the instant are pending until somebody has copied them.
+ *
+ *     take:    hold all ranges - stop at missing pages - find what has content - protect that: the instant
+ *     server:  a thread that answers faults. Protected and pending: copy the page aside, let the writer go on.
+ *              Missing: it was a hole at the instant, so put a zero page there.
+ *     copier:  a thread that writes what was copied aside, and between that copies pending pages in order
+ *     settle:  who is about to populate or discard pages copies them aside first
+ *
+ * Nobody is let go on before all is protected. So a write that is over when the last protection is in place is in the
+ * image, whichever page it went to, and one that comes later has waited until its page was copied; a thread whose writes
+ * are ordered by another's sees to it that theirs are. The instant is that moment.
+ *
+ * A page is taken out of pending, under the lock, by the one who copies it; while the copying lasts its range is in the
+ * list of copies, so that nobody lets writers go on before it is over. Failing and cancelling lift all protection at
+ * once. The server reads no page but one that a thread is waiting to write to, by a system call: at a missing page it
+ * would wait for itself.
+ */
+#ifndef FL_MAP_SNAPSHOT_H
+#define FL_MAP_SNAPSHOT_H
+
+#include <fallow/snapshot.h>
+#include <pthread.h>
+
+#include "map/aside.h"
+#include "map/descriptor.h"
+#include "map/image.h"
+#include "map/map.h"
+
+/* Pages [first, end) that are being copied. */
+struct fl_copy {
+	size_t first;
+	size_t end;
+	bool awaited; /* by one who wants to write: who copies lets him, at once */
+	struct fl_copy *next;
+};
+
+struct fallow_snapshot {
+	/* Fixed once taken. */
+	struct fallow_map *map;
+	struct fl_descriptor userfault;
+	struct fl_descriptor stop; /* an eventfd, readable when the threads are to end */
+	struct fl_descriptor image;
+	bool sync;
+	bool forked;    /* this is a child of fork: no threads */
+	size_t total;   /* pages */
+	pthread_t server;
+	pthread_t copier;
+
+	/* The copier's. */
+	bool closed;           /* the image, by its end */
+	struct fl_image_out out;
+	struct fl_image_header header;
+	unsigned char *run;    /* room for the pages that it copies at once */
+	size_t run_pages;
+	size_t cursor;         /* no page before it is pending */
+	size_t released;       /* pages before it, of those that it copied, can be written to */
+
+	struct fl_lock lock;
+	struct fl_pageset pending;
+	struct fl_copy *copies;
+	struct fl_aside aside;
+	uint64_t nwaits;
+	int error;             /* the first */
+	bool started;          /* the threads may begin */
+	bool finished;         /* nothing is protected, and nothing more is written */
+	uint32_t nchanges;     /* a futex: of what threads wait for here */
+	uint32_t nwaiting;     /* threads */
+};
+
+/*
+ * Pages [first, end), which the caller holds, are about to be populated or discarded: on return they are copied, and not
+ * protected. Does nothing without a snapshot.
+ */
+void fl_snapshot_settle(struct fallow_map *map, size_t first, size_t end);
+
+/* In a child of fork: the map has no snapshot any more. */
+void fl_snapshot_leave_to_parent(struct fallow_map *map);
+
+/* The threads: the argument is the snapshot. */
+void *fl_snapshot_serve(void *snapshot);
+void *fl_snapshot_copy(void *snapshot);
+
+/* Let the threads begin, or end with the error. */
+void fl_snapshot_start(struct fallow_snapshot *snapshot);
+void fl_snapshot_fail(struct fallow_snapshot *snapshot, int error);
+
+#endif
