@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,17 +85,17 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-/* The directory's file of that name, as an absolute path into path[PATH_MAX]; false when there is none. */
-static bool find_in(const char *directory, char *path)
+/* The library in the directory, as an absolute path; false when it is not there. */
+static bool find_in(const char *directory, char path[PATH_MAX])
 {
-	char candidate[PATH_MAX];
+	char *real = realpath(directory, NULL);
+	bool found = real != NULL && snprintf(path, PATH_MAX, "%s/" LIBRARY, real) < PATH_MAX && access(path, R_OK) == 0;
 
-	return snprintf(candidate, sizeof(candidate), "%s/" LIBRARY, directory) < (int)sizeof(candidate) &&
-	       realpath(directory, path) != NULL && strlen(path) + sizeof(LIBRARY) < PATH_MAX &&
-	       access(candidate, R_OK) == 0 && strcat(strcat(path, "/"), LIBRARY) != NULL;
+	free(real);
+	return found;
 }
 
-static bool find_library(char *path)
+static bool find_library(char path[PATH_MAX])
 {
 	Dl_info running;
 	char directory[PATH_MAX];
@@ -137,40 +138,57 @@ static int set_preload(const char *library)
 	return result;
 }
 
-int fl_run(int argc, char **argv)
+/* False with a line on stderr when there is no library to preload, or it cannot be named. */
+static bool set_library(const char *name)
+{
+	char library[PATH_MAX];
+
+	if (!find_library(library)) {
+		fprintf(stderr, "%s: no " LIBRARY " beside this command's library nor in " FALLOW_LIBDIR "\n", name);
+		return false;
+	}
+	if (strpbrk(library, ": ") != NULL) {
+		fprintf(stderr, "%s: '%s' has a space or colon, which LD_PRELOAD cannot hold\n", name, library);
+		return false;
+	}
+	if (set_preload(library) != 0) {
+		perror(name);
+		return false;
+	}
+	return true;
+}
+
+/* Read the arguments; the result is what FALLOW_CONF will be, malloc's, or NULL for want of memory. */
+static char *read_arguments(struct run *run, int argc, char **argv)
 {
 	struct argp_option options[NOPTIONS_MAX + 2] = { 0 };
 	const struct argp argp = { options, parse, "[--] PROGRAM [ARGUMENT...]",
 				   "Run a program on fallow; fallow-run(1) has more about each option.", NULL, NULL, NULL };
-	char library[PATH_MAX], *conf = NULL;
-	size_t length;
-	struct run run = { .conf = open_memstream(&conf, &length) };
 	const char *had = getenv("FALLOW_CONF");
+	char *conf = NULL;
+	size_t length;
 
-	if (run.conf == NULL) {
-		perror(argv[0]);
-		return FL_STATUS_RUN_USAGE;
-	}
+	run->conf = open_memstream(&conf, &length);
+	if (run->conf == NULL)
+		return NULL;
 	if (had != NULL)
-		fputs(had, run.conf);
+		fputs(had, run->conf);
 	list_options(options);
-	fl_parse(&argp, argc, argv, FL_STATUS_RUN_USAGE, &run);
-	if (fclose(run.conf) != 0) {
+	fl_parse(&argp, argc, argv, FL_STATUS_RUN_USAGE, run);
+	return fclose(run->conf) == 0 ? conf : NULL;
+}
+
+int fl_run(int argc, char **argv)
+{
+	struct run run = { 0 };
+	char *conf = read_arguments(&run, argc, argv);
+
+	if (conf == NULL || (*conf != '\0' && setenv("FALLOW_CONF", conf, 1) != 0)) {
 		perror(argv[0]);
 		return FL_STATUS_RUN_USAGE;
 	}
-	if (!find_library(library)) {
-		fprintf(stderr, "%s: no " LIBRARY " beside this command's library nor in " FALLOW_LIBDIR "\n", argv[0]);
+	if (!set_library(argv[0]))
 		return FL_STATUS_RUN_USAGE;
-	}
-	if (strpbrk(library, ": ") != NULL) {
-		fprintf(stderr, "%s: '%s' has a space or colon, which LD_PRELOAD cannot hold\n", argv[0], library);
-		return FL_STATUS_RUN_USAGE;
-	}
-	if ((*conf != '\0' && setenv("FALLOW_CONF", conf, 1) != 0) || set_preload(library) != 0) {
-		perror(argv[0]);
-		return FL_STATUS_RUN_USAGE;
-	}
 	if (run.verbose)
 		fprintf(stderr, "%s: LD_PRELOAD=%s FALLOW_CONF=%s\n", argv[0], getenv("LD_PRELOAD"), conf);
 	free(conf);

@@ -32,6 +32,15 @@ for expected in show resize mount umount; do
 	commands_of pool | grep -qx $expected || fail "fallow pool --help does not list $expected"
 done
 
+# The checks that doctor's help names are those that there are.
+checks=$("$fallow" doctor --help | tr '\n' ' ' | sed 's/.*named, of //; s/; else.*//; s/,//g')
+for check in $checks; do
+	"$fallow" doctor "$check" >"$scratch/out" 2>&1
+	[ $? -le 1 ] || fail "fallow doctor $check: $(cat "$scratch/out")"
+done
+named=$(echo "$checks" | wc -w) there_are=$(grep -c '^	{ "[a-z-]*", fl_doctor_' "$top_srcdir/src/cli/doctor.c")
+[ "$named" -eq "$there_are" ] || fail "doctor's help names $named checks of $there_are"
+
 # refused WORD ARGUMENT...: bad arguments end with 2 and are named.
 refused() {
 	word=$1

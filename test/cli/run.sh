@@ -6,6 +6,7 @@
 . "$top_srcdir/test/lib/test.sh"
 scratch
 fallow=$top_builddir/fallow
+[ -f "$top_builddir/.libs/libfallow-malloc.so" ] || skip "built without shared libraries"
 
 # run STATUS ARGUMENT...: fallow run ends with it; its output is in $scratch/out and err.
 run() {
