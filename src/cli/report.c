@@ -9,7 +9,7 @@
 
 static const char *const names[] = { "ok", "note", "problem" };
 
-static char *print(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static char *print(const char *format, va_list arguments)
 {
 	char *text;
 

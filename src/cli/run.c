@@ -187,11 +187,12 @@ int fl_run(int argc, char **argv)
 		perror(argv[0]);
 		return FL_STATUS_RUN_USAGE;
 	}
-	if (!set_library(argv[0]))
-		return FL_STATUS_RUN_USAGE;
-	if (run.verbose)
+	bool found = set_library(argv[0]);
+	if (found && run.verbose)
 		fprintf(stderr, "%s: LD_PRELOAD=%s FALLOW_CONF=%s\n", argv[0], getenv("LD_PRELOAD"), conf);
 	free(conf);
+	if (!found)
+		return FL_STATUS_RUN_USAGE;
 	execvp(run.program[0], run.program);
 	int error = errno;
 	fprintf(stderr, "%s: %s: %s\n", argv[0], run.program[0], strerror(error));
