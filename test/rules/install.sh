@@ -33,6 +33,14 @@ for lib in fallow fallow-malloc; do
 		"$scratch/static" || fail "a program linked to lib$lib.a"
 done
 
+# The command finds the library of its own installation.
+said=$(LD_LIBRARY_PATH=$libdir "$(find "$dest" -name fallow -path '*/bin/*')" run --verbose true 2>&1) ||
+	fail "fallow run ends with $?: $said"
+case $said in
+*LD_PRELOAD=$libdir/libfallow-malloc.so*) ;;
+*) fail "fallow run does not find the installed library: $said" ;;
+esac
+
 from_install uninstall || { cat "$scratch/log"; fail "make uninstall"; }
 left=$(find "$dest" ! -type d)
 [ -z "$left" ] || fail "make uninstall leaves: $left"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# A source file includes headers of its own folder and of lower layers only. src/layers has the folders as layers, a line
+# A source file includes headers of its own folder and of lower layers only; the command, cli, of its own and the public ones. src/layers has the folders as layers, a line
 # each, the lowest first; folders on one line do not know each other.
 
 . "$top_srcdir/test/lib/test.sh"
@@ -27,6 +27,8 @@ check() {
 		layer=$(layer_of "$theirs")
 		if [ -z "$layer" ]; then
 			fail "src/$1 includes \"$header\", which is in no layer"
+		elif [ "$folder" = cli ]; then
+			fail "src/$1 includes \"$header\": the command knows the public headers only"
 		elif [ "$layer" -ge "$own" ]; then
 			fail "src/$1 includes \"$header\", but $theirs/ is not below $folder/"
 		fi
