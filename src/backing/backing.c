@@ -152,7 +152,7 @@ static int open_given(struct fl_backing *b, const struct fl_backing_options *o)
 	int flags = fl_os_getfl(o->fd);
 	if (flags < 0)
 		return flags;
-	fl_format(path, sizeof(path), "/proc/self/fd/%d", o->fd);
+	fl_format(path, sizeof(path), "/proc/thread-self/fd/%d", o->fd);
 	/* Only files: opening a pipe or a device may wait or do things. */
 	struct stat file;
 	if (fl_os_fstat(o->fd, &file) == 0 && S_ISREG(file.st_mode))

@@ -86,7 +86,7 @@ static bool rlimit_is_near(void)
 	char status[TEXT_LENGTH];
 	struct rlimit limit;
 
-	read_text("/proc/self/status", status);
+	read_text("/proc/thread-self/status", status);
 	for (size_t i = 0; i < FL_LENGTH(resources); i++) {
 		uint64_t used_kib;
 		if (fl_os_getrlimit(resources[i], &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)

@@ -57,7 +57,7 @@ static int find_name(const char *root, struct fl_lines *lines, struct fl_cgroup 
 	char path[PATH_LENGTH];
 	bool found = false;
 
-	fl_format(path, sizeof(path), "%s/proc/self/cgroup", root);
+	fl_format(path, sizeof(path), "%s/proc/thread-self/cgroup", root);
 	int result = fl_lines_open(lines, path);
 	if (result != 0)
 		return result;
@@ -157,7 +157,7 @@ static int find_path(const char *root, struct fl_lines *lines, struct fl_cgroup 
 	char path[PATH_LENGTH];
 	int best = -1; /* bytes of the name below the best mount's root */
 
-	fl_format(path, sizeof(path), "%s/proc/self/mountinfo", root);
+	fl_format(path, sizeof(path), "%s/proc/thread-self/mountinfo", root);
 	int result = fl_lines_open(lines, path);
 	if (result != 0)
 		return result;

@@ -3,7 +3,7 @@
  * Where the memory cgroup that the process is in can be read, and those above it as far as they can be seen.
  *
  * The memory controller is in one hierarchy: of version 1 where it is mounted as such, also in hybrid setups, else of
- * version 2. /proc/self/cgroup names the group in it, and /proc/self/mountinfo says where the hierarchy, or the part of
+ * version 2. /proc/thread-self/cgroup names the group in it, and /proc/thread-self/mountinfo says where the hierarchy, or the part of
  * it that a container sees, is mounted. Where the two do not meet, as when a process was moved out of its namespace's
  * root, the top of the mount is taken for the group.
  */
@@ -18,7 +18,7 @@ struct fl_cgroup {
 	bool unified;                /* version 2 */
 	size_t top;                  /* bytes of path that are the highest group to be seen */
 	char path[FL_CGROUP_LENGTH]; /* the directory of the process's own group */
-	char name[FL_CGROUP_LENGTH]; /* the group, as /proc/self/cgroup has it */
+	char name[FL_CGROUP_LENGTH]; /* the group, as /proc/thread-self/cgroup has it */
 };
 
 /*

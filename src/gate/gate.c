@@ -69,7 +69,7 @@ static void find_group(uint64_t now)
 	if (error == 0 || error == -ENOENT)
 		gate.found = error == 0;
 	else
-		fl_headroom_complain("/proc/self/cgroup", error);
+		fl_headroom_complain("/proc/thread-self/cgroup", error);
 	gate.found_at = now;
 }
 

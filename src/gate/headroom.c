@@ -259,7 +259,7 @@ uint64_t fl_headroom_resident(const char *root, struct fl_lines *lines)
 	char path[PATH_LENGTH];
 	uint64_t resident = 0, shared = 0;
 
-	fl_format(path, sizeof(path), "%s/proc/self/statm", root);
+	fl_format(path, sizeof(path), "%s/proc/thread-self/statm", root);
 	if (fl_lines_open(lines, path) != 0)
 		return 0;
 	const char *at = fl_lines_next(lines);

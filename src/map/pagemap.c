@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PAGEMAP_SCAN (6.7), which skips what is not there, and on older kernels an entry a page of /proc/self/pagemap.
+ * PAGEMAP_SCAN (6.7), which skips what is not there, and on older kernels an entry a page of /proc/thread-self/pagemap.
  *
  * The file is opened for each walk: a descriptor kept would show the parent's memory in a child of fork.
  */
@@ -108,7 +108,7 @@ static int walk_by_entry(const struct walk *walk)
 
 int fl_pagemap_walk(uintptr_t start, size_t length, fl_pagemap_fn *fn, void *context)
 {
-	struct walk walk = { fl_os_open("/proc/self/pagemap", O_RDONLY, 0), start, length, fn, context };
+	struct walk walk = { fl_os_open("/proc/thread-self/pagemap", O_RDONLY, 0), start, length, fn, context };
 
 	if (walk.fd < 0)
 		return walk.fd;

@@ -28,7 +28,7 @@ typedef bool fl_scan_fn(void *context, const struct fl_scan_range *range);
 
 /*
  * PAGEMAP_SCAN (6.7) of [scan.start, scan.end), with the masks and flags of scan, through a descriptor of
- * /proc/self/pagemap. What fn is told of has been acted upon by the kernel, what comes after has not. 0, or -errno:
+ * /proc/thread-self/pagemap. What fn is told of has been acted upon by the kernel, what comes after has not. 0, or -errno:
  * -ENOTTY where the kernel does not have it.
  */
 int fl_pagemap_scan(int fd, struct fl_scan scan, fl_scan_fn *fn, void *context);

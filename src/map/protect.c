@@ -37,7 +37,7 @@ static int open_userfaultfd(void)
 /* The file is opened for each scan: programs close descriptors as if all were theirs. */
 static int scan(struct fl_scan request, fl_scan_fn *fn, void *context)
 {
-	int fd = fl_os_open("/proc/self/pagemap", O_RDONLY, 0);
+	int fd = fl_os_open("/proc/thread-self/pagemap", O_RDONLY, 0);
 
 	if (fd < 0)
 		return fd;
@@ -59,7 +59,7 @@ static int check(const struct fl_protect *p)
 static int probe_scan(void)
 {
 	struct fl_scan request = { .size = sizeof(request) };
-	int fd = fl_os_open("/proc/self/pagemap", O_RDONLY, 0);
+	int fd = fl_os_open("/proc/thread-self/pagemap", O_RDONLY, 0);
 
 	if (fd < 0)
 		return fd;

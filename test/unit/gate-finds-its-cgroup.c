@@ -19,9 +19,9 @@ static int find(const char *cgroup, const char *mountinfo)
 {
 	tree_make();
 	if (cgroup)
-		tree_write("/proc/self/cgroup", cgroup);
+		tree_write("/proc/thread-self/cgroup", cgroup);
 	if (mountinfo)
-		tree_write("/proc/self/mountinfo", mountinfo);
+		tree_write("/proc/thread-self/mountinfo", mountinfo);
 	int result = fl_cgroup_find(tree_root, &lines, &group);
 	tree_remove();
 	return result;

@@ -188,11 +188,11 @@ static void resident_memory_is_read(void **state)
 
 	(void)state;
 	start(true);
-	tree_write("/proc/self/statm", "1000 50 20 1 0 300 0\n");
+	tree_write("/proc/thread-self/statm", "1000 50 20 1 0 300 0\n");
 	assert_int_equal(fl_headroom_resident(tree_root, &lines), 30 * page);
-	tree_write("/proc/self/statm", "1000 20 50 1 0 300 0\n");
+	tree_write("/proc/thread-self/statm", "1000 20 50 1 0 300 0\n");
 	assert_int_equal(fl_headroom_resident(tree_root, &lines), 0);
-	tree_write("/proc/self/statm", "1000\n");
+	tree_write("/proc/thread-self/statm", "1000\n");
 	assert_int_equal(fl_headroom_resident(tree_root, &lines), 0);
 	tree_remove();
 }
