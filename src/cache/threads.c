@@ -239,6 +239,7 @@ static void thread_exit(void *value)
 		fl_cache_self = fl_cache_none;
 		park(cache);
 	}
+	fl_decay_thread_ends();
 }
 
 void fl_cache_start(void)

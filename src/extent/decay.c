@@ -10,11 +10,18 @@
 
 #include "diag/options.h"
 #include "extent/extent.h"
+#include "os/kernel.h"
 #include "os/os.h"
 
 #define STACK_SIZE (128 * FL_KIB)
 #define DESERVES (128 * FL_MIB >> FL_GRANULE_SHIFT)
 #define DESERVES_THREADED (4 * FL_MIB >> FL_GRANULE_SHIFT)
+
+#define FOREVER UINT64_MAX
+
+/* Milliseconds between looks at whether any thread of the program is left, once its first has ended. */
+#define PATIENCE_LEAST 1
+#define PATIENCE_MOST 512
 
 /* libc's word on whether there were ever several threads; older ones do not say. */
 extern char __libc_single_threaded __attribute__((weak));
@@ -30,6 +37,7 @@ static struct {
 	enum state state;    /* atomic */
 	uint32_t wakeups;    /* atomic; a futex */
 	fl_decay_hook *hook; /* atomic */
+	bool first_ended;    /* atomic: the process's first thread is ending, or has */
 } helper = { .lock = FL_LOCK_INIT(FL_RANK_DECAY) };
 
 /* Purge what is due. Returns when to look again, 0: nothing is idle. */
@@ -51,22 +59,60 @@ static uint64_t purge_due(void)
 	return next;
 }
 
+/* Threads of the process, its first one included even when that has ended. 0: not known. */
+static size_t count_threads(void)
+{
+	struct stat tasks;
+	int fd = fl_os_open("/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0)
+		return 0;
+	int result = fl_os_fstat(fd, &tasks);
+	fl_os_close(fd);
+	return result == 0 ? tasks.st_nlink - 2 : 0;
+}
+
+/* A process whose first thread has ended ends with the last of the others: the helper is none of them. */
+static bool is_last(void)
+{
+	return __atomic_load_n(&helper.first_ended, __ATOMIC_ACQUIRE) && count_threads() <= 2;
+}
+
+/* Do what is due. Milliseconds until there is more to do, FOREVER: until somebody says so. */
+static uint64_t work(void)
+{
+	fl_decay_hook *hook = __atomic_load_n(&helper.hook, __ATOMIC_ACQUIRE);
+
+	fl_lock_take(&helper.lock);
+	uint64_t look = hook ? hook(fl_os_clock_ms()) : 0;
+	fl_lock_put(&helper.lock);
+	uint64_t next = purge_due(), now = fl_os_clock_ms();
+	if (look != 0 && (next == 0 || look < next))
+		next = look;
+	if (next == 0)
+		return FOREVER;
+	return next > now ? next - now + 1 : 0;
+}
+
 static void *run(void *unused)
 {
-	for (;;) {
+	uint64_t patience = PATIENCE_LEAST;
+
+	while (!is_last()) {
 		uint32_t wakeups = __atomic_load_n(&helper.wakeups, __ATOMIC_ACQUIRE);
-		fl_decay_hook *hook = __atomic_load_n(&helper.hook, __ATOMIC_ACQUIRE);
-		fl_lock_take(&helper.lock);
-		uint64_t look = hook ? hook(fl_os_clock_ms()) : 0;
-		fl_lock_put(&helper.lock);
-		uint64_t next = purge_due(), now = fl_os_clock_ms();
-		if (look != 0 && (next == 0 || look < next))
-			next = look;
-		if (next == 0)
+		uint64_t wait = work();
+		if (__atomic_load_n(&helper.first_ended, __ATOMIC_ACQUIRE)) {
+			wait = fl_min(wait, patience);
+			patience = fl_min(2 * patience, PATIENCE_MOST);
+		}
+		if (wait == FOREVER)
 			fl_os_futex_wait(&helper.wakeups, wakeups);
-		else if (next > now)
-			fl_os_futex_wait_for(&helper.wakeups, wakeups, next - now + 1);
+		else if (wait != 0)
+			fl_os_futex_wait_for(&helper.wakeups, wakeups, wait);
+		if (__atomic_load_n(&helper.wakeups, __ATOMIC_RELAXED) != wakeups)
+			patience = PATIENCE_LEAST;
 	}
+	__atomic_store_n(&helper.state, ABSENT, __ATOMIC_RELEASE);
 	return unused;
 }
 
@@ -128,6 +174,14 @@ void fl_decay_wake(void)
 	fl_os_futex_wake(&helper.wakeups, 1);
 }
 
+void fl_decay_thread_ends(void)
+{
+	if (fl_os_is_first_thread())
+		__atomic_store_n(&helper.first_ended, true, __ATOMIC_RELEASE);
+	if (__atomic_load_n(&helper.first_ended, __ATOMIC_RELAXED))
+		fl_decay_wake();
+}
+
 size_t fl_decay_purge_all(void)
 {
 	size_t bytes = 0;
@@ -155,4 +209,5 @@ void fl_decay_fork_child(void)
 {
 	fl_lock_init(&helper.lock, FL_RANK_DECAY);
 	helper.state = ABSENT;
+	helper.first_ended = false;
 }

@@ -5,8 +5,9 @@
  * Regions purge themselves whenever extents are put. Only a program that falls idle needs the helper, so it is started
  * no sooner than there is something worth waiting for: for an explicit arena, when the process heap is on huge pages, or has
  * reached 4 MiB in a program that has threads, or 128 MiB. libc serves a process of one thread in ways that one of
- * two misses: fork within a signal handler during a fork is one. It is never started while freeing, which libc does under locks of its own that pthread_create()
- * needs. All signals are blocked in it.
+ * two misses: fork within a signal handler during a fork is one. It is never started while freeing, which libc does under
+ * locks of its own that pthread_create() needs. All signals are blocked in it. It ends when the program's last thread has
+ * ended, so that libc ends the process.
  */
 #ifndef FL_EXTENT_DECAY_H
 #define FL_EXTENT_DECAY_H
@@ -28,6 +29,9 @@ void fl_decay_consider(const struct fl_region *one, const struct fl_region *othe
 
 /* A region's purge_at has been set. */
 void fl_decay_wake(void);
+
+/* The calling thread is about to end: the helper must not keep a process alive of which nothing else is left. */
+void fl_decay_thread_ends(void);
 
 /* Give back everything idle in all regions, unless the helper is at work. Returns the bytes. */
 size_t fl_decay_purge_all(void);

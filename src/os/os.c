@@ -293,6 +293,11 @@ void fl_os_yield(void)
 	RAW(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
+bool fl_os_is_first_thread(void)
+{
+	return RAW(SYS_gettid, 0, 0, 0, 0, 0, 0) == RAW(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
 static uint64_t clock_ms(clockid_t clock)
 {
 	struct timespec now;

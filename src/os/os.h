@@ -116,6 +116,8 @@ int fl_os_futex_wait(uint32_t *word, uint32_t expected);
 int fl_os_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t milliseconds);
 void fl_os_futex_wake(uint32_t *word, int nwaiters);
 void fl_os_yield(void);
+/* Whether the calling thread is the one that the process began with. */
+bool fl_os_is_first_thread(void);
 /* Milliseconds since boot, coarse: a few nanoseconds to read, some milliseconds exact. */
 uint64_t fl_os_clock_ms(void);
 /* The same, exact: some tens of nanoseconds. */
