@@ -105,7 +105,7 @@ static void make_canary(void)
 		return;
 	}
 	canary = place;
-	*canary = 1;
+	__atomic_store_n(canary, 1, __ATOMIC_RELAXED);
 }
 
 /*
@@ -126,8 +126,8 @@ static void mend_child(void)
 
 static void mend_child_once(void)
 {
-	if (canary && *canary == 0) {
-		*canary = 1;
+	if (canary && __atomic_load_n(canary, __ATOMIC_RELAXED) == 0) {
+		__atomic_store_n(canary, 1, __ATOMIC_RELAXED);
 		mend_child();
 	}
 }
@@ -164,7 +164,8 @@ static bool make(void)
 		if (create_arena() == 0) {
 			fl_options_seal();
 			make_canary();
-			fl_lock_stuck = mend_child_once;
+			/* With the canary, for whoever waits for a lock of an explicit arena. */
+			__atomic_store_n(&fl_lock_stuck, mend_child_once, __ATOMIC_RELEASE);
 			fl_cache_attach(&heap.arena);
 			__atomic_store_n(&heap.state, READY, __ATOMIC_RELEASE);
 			made = true;

@@ -20,8 +20,9 @@ void fl_lock_contended(struct fl_lock *lock)
 		__builtin_ia32_pause();
 #endif
 	}
-	if (fl_lock_stuck)
-		fl_lock_stuck();
+	void (*mend)(void) = __atomic_load_n(&fl_lock_stuck, __ATOMIC_ACQUIRE);
+	if (mend)
+		mend();
 	while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE) != 0)
 		fl_os_futex_wait(&lock->word, 2);
 }

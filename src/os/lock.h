@@ -50,7 +50,7 @@ void fl_lock_contended(struct fl_lock *lock) FL_COLD;
 void fl_lock_wake(struct fl_lock *lock) FL_COLD;
 
 /* Asked before a thread sleeps: mends a child of fork, if this is one that nobody has mended yet. */
-extern void (*fl_lock_stuck)(void);
+extern void (*fl_lock_stuck)(void); /* atomic */
 
 #ifdef FALLOW_DEBUG
 void fl_lock_rank_check(uint32_t rank);
