@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a block is: its size, its arena; and changing its size.
+ */
+#include <string.h>
+
+#include "cache/internal.h"
+#include "cache/threads.h"
+
+size_t fl_cache_usable_size(const void *block)
+{
+	if (block == NULL)
+		return 0;
+	struct fl_block found = fl_block_find(block);
+	if (fl_map_id(found.word) == FL_ID_LARGE)
+		return ((struct fl_large *)fl_map_descriptor(found.word))->n << FL_GRANULE_SHIFT;
+	return fl_classes[found.region->classes[found.granule]].size;
+}
+
+void fl_cache_zero(void *block, size_t size)
+{
+	struct fl_block found = fl_block_find(block);
+
+	fl_extent_zero(found.region, found.granule, (size + FL_GRANULE - 1) >> FL_GRANULE_SHIFT);
+}
+
+static struct fallow_arena *arena_of(const struct fl_block *found)
+{
+	if (fl_map_id(found->word) == FL_ID_LARGE)
+		return ((struct fl_large *)fl_map_descriptor(found->word))->arena;
+	return fl_cache_by_id(fl_map_id(found->word))->arena;
+}
+
+struct fallow_arena *fl_cache_arena_of(const void *block)
+{
+	struct fl_block found = fl_block_find(block);
+	return arena_of(&found);
+}
+
+/* Whether a block of have bytes is good enough for size bytes: it fits, and wastes less than half. */
+static bool suits(size_t have, size_t size)
+{
+	return size <= have && (size >= have / 2 || have <= 64);
+}
+
+void *fl_cache_realloc(struct fl_cache *cache, void *block, size_t size)
+{
+	if (block == NULL)
+		return fl_cache_alloc(cache, size);
+	if (size == 0) {
+		fl_cache_free(cache, block);
+		return NULL;
+	}
+	size_t have = fl_cache_usable_size(block);
+	struct fl_block found = fl_block_find(block);
+	struct fallow_arena *arena = arena_of(&found);
+	if (fl_map_id(found.word) == FL_ID_LARGE) {
+		if (size > FL_SMALL_MOST && fl_large_resize(fl_map_descriptor(found.word), block, size))
+			return block;
+	} else if (suits(have, size)) {
+		return block;
+	}
+	bool ignored;
+	void *moved = arena == cache->arena ? fl_cache_alloc(cache, size) : fl_cache_alloc_in(arena, size, 1, &ignored);
+	if (moved == NULL)
+		return NULL;
+	memcpy(moved, block, fl_min(have, size));
+	fl_cache_free(cache, block);
+	return moved;
+}
