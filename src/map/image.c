@@ -47,7 +47,10 @@ static int wait_for_room(struct fl_image_out *out)
 	}
 	if (n < 0)
 		return n;
-	return files[1].revents ? -ECANCELED : 0;
+	if (files[1].revents == 0)
+		return 0;
+	/* Anything is answered of a number that was closed meanwhile. */
+	return fl_descriptor_is_ours(out->stop) ? -ECANCELED : -EBADF;
 }
 
 static int write_all(struct fl_image_out *out, const unsigned char *bytes, size_t length)
