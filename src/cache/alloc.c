@@ -13,6 +13,9 @@
 /* Classes whose slots in hand are returned before a new slab is taken. */
 #define SWEPT_CLASSES 8
 
+/* A class with so many slabs is likely to use up one more. */
+#define EAGER_SLABS 2
+
 /* Parked caches looked at for slots before a new slab is taken. */
 #define ADOPT_TRIES 4
 
@@ -114,7 +117,7 @@ static struct fl_slot *refill_new_slab(struct fl_cache *cache, unsigned int clas
 		slab = recast_spare(cache, class, ngranules);
 	}
 	if (slab == NULL)
-		slab = fl_slab_create(cache->arena, fl_cache_id(cache), class, ngranules, failure);
+		slab = fl_slab_create(cache->arena, fl_cache_id(cache), class, ngranules, bin->nslabs >= EAGER_SLABS, failure);
 	if (slab == NULL)
 		return NULL;
 	fl_cache_begin(cache);

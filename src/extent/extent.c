@@ -363,6 +363,16 @@ static size_t missing(const struct fl_region *region, size_t granule, size_t n, 
 	return nmissing << FL_GRANULE_SHIFT;
 }
 
+/* Whether any of it is in a unit that was advised to be huge. */
+static bool has_huge(const struct fl_region *region, size_t granule, size_t n)
+{
+	bool any = false;
+
+	FOR_EACH_UNIT(unit, mask, granule, n)
+		any = any || region->units[unit].huge;
+	return any;
+}
+
 static bool is_present(const struct fl_region *region, size_t granule)
 {
 	return __atomic_load_n(&region->units[granule / 64].present, __ATOMIC_RELAXED) >> (granule % 64) & 1;
@@ -431,15 +441,16 @@ static struct fl_failure populate_all(struct fl_region *region, size_t granule, 
 }
 
 /* One try: charge the limit, populate, and take the charge back on failure. */
-static struct fl_failure populate(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero)
+static struct fl_failure populate(struct fl_region *region, size_t granule, size_t n, enum fl_use use, bool *zero)
 {
 	bool faults = region->backing.populate == FALLOW_POPULATE_NONE;
-	bool all = faults && written && (region->backing.huge || region->backing.fd >= 0);
+	bool all = faults && use != FL_USE_UNKNOWN && (region->backing.huge || region->backing.fd >= 0);
 	struct fl_thp_trial trial;
 
 	fl_lock_take(&region->lock);
 	struct fl_failure failure = open_units(region, granule, n);
 	size_t charge = missing(region, granule, n, zero);
+	bool small = !has_huge(region, granule, n);
 	if (failure.reason == FALLOW_REASON_NONE && region->limit != 0 && region->present + charge > region->limit)
 		failure.reason = FALLOW_REASON_ARENA_LIMIT;
 	if (failure.reason == FALLOW_REASON_NONE)
@@ -455,7 +466,7 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	if (all)
 		failure = populate_all(region, granule, n);
 	else if (region->gated)
-		failure = fl_region_bring_in(region, granule, n, charge, written);
+		failure = fl_region_bring_in(region, granule, n, charge, use != FL_USE_UNKNOWN);
 	else if (!faults)
 		failure = fl_region_populate_missing(region, granule, granule + n);
 	fl_lock_take(&region->lock);
@@ -463,6 +474,8 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	if (failure.reason == FALLOW_REASON_NONE)
 		mark_present(region, granule, n);
 	fl_lock_put(&region->lock);
+	if (failure.reason == FALLOW_REASON_NONE && faults && !all && small && use == FL_USE_WHOLE)
+		populate_all(region, granule, n);
 	return failure;
 }
 
@@ -479,29 +492,29 @@ static bool relieve(struct fl_region *region, struct fl_failure failure)
 }
 
 /* With what is idle given back if need be, by this thread or by those that are at it. */
-static struct fl_failure populate_purging(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero)
+static struct fl_failure populate_purging(struct fl_region *region, size_t granule, size_t n, enum fl_use use, bool *zero)
 {
-	struct fl_failure failure = populate(region, granule, n, written, zero);
+	struct fl_failure failure = populate(region, granule, n, use, zero);
 
 	if (fl_unlikely(failure.reason != FALLOW_REASON_NONE) && relieve(region, failure))
-		failure = populate(region, granule, n, written, zero);
+		failure = populate(region, granule, n, use, zero);
 	for (int i = 0; i < NPURGES && failure.reason != FALLOW_REASON_NONE && fl_purge_await(region); i++)
-		failure = populate(region, granule, n, written, zero);
+		failure = populate(region, granule, n, use, zero);
 	return failure;
 }
 
-struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero)
+struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, enum fl_use use, bool *zero)
 {
 	size_t page = region->page_granules;
 	bool whole_page;
 
 	if (page == 1)
-		return populate_purging(region, granule, n, written, zero);
+		return populate_purging(region, granule, n, use, zero);
 
 	/* Several extents share a page: only one thread at a time may find it missing. */
 	size_t from = fl_align_down(granule, page), to = fl_align_up(granule + n, page);
 	fl_lock_take(&region->populate_lock);
-	struct fl_failure failure = populate_purging(region, from, to - from, written, &whole_page);
+	struct fl_failure failure = populate_purging(region, from, to - from, use, &whole_page);
 	fl_lock_put(&region->populate_lock);
 	fl_lock_take(&region->lock);
 	missing(region, granule, n, zero);
@@ -514,11 +527,8 @@ void fl_extent_zero(struct fl_region *region, size_t granule, size_t n)
 	char *address = fl_granule_address(region, granule);
 	const struct fl_backing *backing = &region->backing;
 
-	bool small = true;
-
 	fl_lock_take(&region->lock);
-	FOR_EACH_UNIT(unit, mask, granule, n)
-		small = small && !region->units[unit].huge;
+	bool small = !has_huge(region, granule, n);
 	fl_lock_put(&region->lock);
 	bool discarded = small && n >= ZERO_BY_DISCARD && backing->populate == FALLOW_POPULATE_NONE &&
 			 backing->kind == FALLOW_BACKING_ANON && !backing->shared &&

@@ -17,13 +17,19 @@
  */
 struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alignment, size_t *granule);
 
+/* What is known of the memory that a caller wants. */
+enum fl_use {
+	FL_USE_UNKNOWN, /* the program may never touch it */
+	FL_USE_WRITTEN, /* the allocator itself will write to it: on a finite backing it must exist whatever the mode */
+	FL_USE_WHOLE,   /* that, and all of it soon: what is left to faults comes in by one call instead, if it can */
+};
+
 /*
- * Make the memory of taken granules exist as the region's populate mode says, whole pages of the backing at a time; with
- * written, for what the allocator itself will write, on a finite backing whatever the mode. On success *zero tells whether
- * all of it reads as zero. On failure nothing was populated; the granules stay taken.
+ * Make the memory of taken granules exist as the region's populate mode says, whole pages of the backing at a time. On
+ * success *zero tells whether all of it reads as zero. On failure nothing was populated; the granules stay taken.
  * Idle memory of the region is given back first where a limit or the backing says no.
  */
-struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, bool written, bool *zero);
+struct fl_failure fl_extent_populate(struct fl_region *region, size_t granule, size_t n, enum fl_use use, bool *zero);
 
 /*
  * Make taken, populated granules read as zero: memory that comes with faults is given back for it, where that is in small

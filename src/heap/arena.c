@@ -116,14 +116,14 @@ static bool is_own_limit(const struct fallow_arena *arena, struct fl_failure fai
 }
 
 static struct fl_failure take_from(struct fallow_arena *arena, struct fl_region *region, size_t n, size_t alignment,
-				   size_t npopulate, bool written, struct fl_extent *extent, bool *zero)
+				   size_t npopulate, enum fl_use use, struct fl_extent *extent, bool *zero)
 {
 	if (!fl_arena_charge(arena, region, (ptrdiff_t)n))
 		return (struct fl_failure){ FALLOW_REASON_ARENA_LIMIT, OWN_LIMIT };
 	*extent = (struct fl_extent){ region, 0, n };
 	struct fl_failure failure = fl_extent_take(region, n, alignment, &extent->granule);
 	if (failure.reason == FALLOW_REASON_NONE) {
-		failure = fl_extent_populate(region, extent->granule, npopulate, written, zero);
+		failure = fl_extent_populate(region, extent->granule, npopulate, use, zero);
 		if (failure.reason == FALLOW_REASON_NONE)
 			return success;
 		fl_extent_put(region, extent->granule, n, 0);
@@ -156,21 +156,21 @@ static struct fl_region *spill_region(struct fallow_arena *arena, struct fl_fail
 }
 
 struct fl_failure fl_arena_take(struct fallow_arena *arena, struct fl_region *region, size_t n, size_t alignment,
-				size_t npopulate, bool written, struct fl_extent *extent, bool *zero)
+				size_t npopulate, enum fl_use use, struct fl_extent *extent, bool *zero)
 {
-	struct fl_failure failure = take_from(arena, region, n, alignment, npopulate, written, extent, zero);
+	struct fl_failure failure = take_from(arena, region, n, alignment, npopulate, use, extent, zero);
 
 	/* What limits address space, such as RLIMIT_AS, may leave room in the region that the other kind of extent is in. */
 	if (fl_unlikely(failure.reason != FALLOW_REASON_NONE) && arena->blocks != arena->region) {
 		struct fl_region *other = region == arena->region ? arena->blocks : arena->region;
-		if (take_from(arena, other, n, alignment, npopulate, written, extent, zero).reason == FALLOW_REASON_NONE)
+		if (take_from(arena, other, n, alignment, npopulate, use, extent, zero).reason == FALLOW_REASON_NONE)
 			return success;
 	}
 	if (fl_likely(failure.reason == FALLOW_REASON_NONE) || arena->spill_mode == FALLOW_SPILL_FAIL ||
 	    is_own_limit(arena, failure))
 		return failure;
 	struct fl_region *spill = spill_region(arena, failure);
-	return spill ? take_from(arena, spill, n, alignment, npopulate, written, extent, zero) : failure;
+	return spill ? take_from(arena, spill, n, alignment, npopulate, use, extent, zero) : failure;
 }
 
 void fl_arena_put(struct fallow_arena *arena, const struct fl_extent *extent, size_t ntouched)

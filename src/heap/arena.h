@@ -118,11 +118,11 @@ _Static_assert(sizeof(struct fl_large) <= FL_DESCRIPTOR_SIZE, "descriptors have 
 
 /*
  * Take an extent from region, which is arena->region or arena->blocks, or by spilling, and populate its first npopulate
- * granules, written as for fl_extent_populate(). *zero: those read as zero.
+ * granules, use as for fl_extent_populate(). *zero: those read as zero.
  * Without locks held. On failure nothing is taken.
  */
 struct fl_failure fl_arena_take(struct fallow_arena *arena, struct fl_region *region, size_t n, size_t alignment,
-				size_t npopulate, bool written, struct fl_extent *extent, bool *zero);
+				size_t npopulate, enum fl_use use, struct fl_extent *extent, bool *zero);
 
 /* Give an extent back; ntouched as for fl_extent_put(). */
 void fl_arena_put(struct fallow_arena *arena, const struct fl_extent *extent, size_t ntouched);

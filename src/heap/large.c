@@ -24,7 +24,7 @@ void *fl_large_alloc(struct fallow_arena *arena, size_t size, size_t alignment, 
 		*failure = (struct fl_failure){ FALLOW_REASON_TOO_LARGE, 0 };
 		return NULL;
 	}
-	*failure = fl_arena_take(arena, arena->blocks, n, alignment, n, false, &extent, zero);
+	*failure = fl_arena_take(arena, arena->blocks, n, alignment, n, FL_USE_UNKNOWN, &extent, zero);
 	if (failure->reason != FALLOW_REASON_NONE)
 		return NULL;
 	struct fl_large *large = fl_descriptor(extent.region, extent.granule);
@@ -51,7 +51,7 @@ static bool grow(struct fl_large *large, size_t granule, size_t more)
 	if (!fl_arena_charge(large->arena, large->region, (ptrdiff_t)more))
 		return false;
 	if (fl_extent_extend(large->region, granule, large->n, more)) {
-		if (fl_extent_populate(large->region, granule + large->n, more, false, &zero).reason == FALLOW_REASON_NONE)
+		if (fl_extent_populate(large->region, granule + large->n, more, FL_USE_UNKNOWN, &zero).reason == FALLOW_REASON_NONE)
 			return true;
 		fl_extent_put(large->region, granule + large->n, more, 0);
 	}

@@ -10,17 +10,22 @@
 #define CARVE_STEP (4 * FL_KIB)
 
 /* Near the end of memory there may be no such run. */
-static struct fl_failure take(struct fallow_arena *arena, size_t ngranules, size_t least, struct fl_extent *extent)
+static struct fl_failure take(struct fallow_arena *arena, size_t ngranules, size_t least, enum fl_use use, struct fl_extent *extent)
 {
 	struct fl_failure failure = { FALLOW_REASON_NONE, 0 };
 	bool zero;
 
 	for (size_t n = ngranules; n >= least; n--) {
-		failure = fl_arena_take(arena, arena->region, n, FL_GRANULE, 1, true, extent, &zero);
+		failure = fl_arena_take(arena, arena->region, n, FL_GRANULE, 1, use, extent, &zero);
 		if (failure.reason == FALLOW_REASON_NONE)
 			break;
 	}
 	return failure;
+}
+
+static enum fl_use use_of(bool eager)
+{
+	return eager ? FL_USE_WHOLE : FL_USE_WRITTEN;
 }
 
 static size_t granule_of(const struct fl_slab *slab)
@@ -40,18 +45,19 @@ void fl_slab_recast(struct fl_slab *slab, unsigned int class)
 	memset(slab->region->classes + granule_of(slab), (int)class, slab->ngranules);
 }
 
-struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsigned int class, size_t ngranules,
+struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsigned int class, size_t ngranules, bool eager,
 			       struct fl_failure *failure)
 {
 	struct fl_extent extent;
 
-	*failure = take(arena, ngranules, fl_slab_least(class), &extent);
+	*failure = take(arena, ngranules, fl_slab_least(class), use_of(eager), &extent);
 	if (failure->reason != FALLOW_REASON_NONE)
 		return NULL;
 	struct fl_slab *slab = fl_descriptor(extent.region, extent.granule);
 	*slab = (struct fl_slab){
 		.ngranules = (uint8_t)extent.n,
 		.npopulated = 1,
+		.eager = eager,
 		.start = fl_granule_address(extent.region, extent.granule),
 		.region = extent.region,
 	};
@@ -81,7 +87,7 @@ static struct fl_failure populate(struct fl_slab *slab, size_t end)
 
 	if (n > slab->npopulated) {
 		size_t granule = granule_of(slab) + slab->npopulated;
-		failure = fl_extent_populate(slab->region, granule, n - slab->npopulated, true, &zero);
+		failure = fl_extent_populate(slab->region, granule, n - slab->npopulated, use_of(slab->eager), &zero);
 		if (failure.reason == FALLOW_REASON_NONE)
 			slab->npopulated = (uint8_t)n;
 	}

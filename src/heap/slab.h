@@ -42,6 +42,7 @@ struct fl_slab {
 	uint8_t class;
 	uint8_t state;        /* enum fl_slab_state */
 	bool lone;            /* had one free slot when its list was taken last */
+	bool eager;           /* its memory comes in before it is needed */
 	uint8_t spare;        /* 1 + its place among the cache's empty slabs, 0: not one of them */
 };
 
@@ -49,9 +50,9 @@ _Static_assert(sizeof(struct fl_slab) <= FL_DESCRIPTOR_SIZE, "descriptors have f
 
 /*
  * Take an extent of ngranules for a slab of the class, or fewer where there is no room for those, and map it to the
- * cache's id. NULL with *failure filled in. No locks held.
+ * cache's id; eager: it will be used up soon. NULL with *failure filled in. No locks held.
  */
-struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsigned int class, size_t ngranules,
+struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsigned int class, size_t ngranules, bool eager,
 			       struct fl_failure *failure);
 
 /* Granules that one slot of the class needs. */

@@ -137,7 +137,7 @@ static int hold_pages(struct fallow_pool *pool, size_t npages, size_t requested)
 			failure.reason = FALLOW_REASON_ADDRESS_SPACE;
 			break;
 		}
-		failure = fl_extent_populate(region, page * n, n, true, &zero);
+		failure = fl_extent_populate(region, page * n, n, FL_USE_WRITTEN, &zero);
 		fl_extent_put(region, page * n, n, 0);
 		npresent += failure.reason == FALLOW_REASON_NONE;
 	}

@@ -55,7 +55,7 @@ static void use(struct fl_region *region, size_t granule)
 {
 	bool zero;
 
-	assert_int_equal(fl_extent_populate(region, granule, NGRANULES, false, &zero).reason, FALLOW_REASON_NONE);
+	assert_int_equal(fl_extent_populate(region, granule, NGRANULES, FL_USE_UNKNOWN, &zero).reason, FALLOW_REASON_NONE);
 	assert_true(zero);
 	memset(fl_granule_address(region, granule), 0xa5, NGRANULES << FL_GRANULE_SHIFT);
 }

@@ -178,7 +178,7 @@ static void populate(struct trace *trace, struct extent *extent)
 
 	for (size_t i = from; i < from + n; i++)
 		clean = clean && !trace->granules[i].dirty;
-	must_equal(fl_extent_populate(trace->region, from, n, false, &zero).reason, FALLOW_REASON_NONE);
+	must_equal(fl_extent_populate(trace->region, from, n, FL_USE_UNKNOWN, &zero).reason, FALLOW_REASON_NONE);
 	must_equal(zero, clean);
 	if (zero)
 		must(reads_zero(trace, extent, extent->npopulated));

@@ -21,7 +21,7 @@ static int populate_other(enum fl_os_call call, int detail)
 	if (call != FL_OS_MADVISE || detail != MADV_POPULATE_WRITE)
 		return 0;
 	fl_os_fault = NULL;
-	assert_int_equal(fl_extent_populate(other.region, other.granule, 1, false, &zero).reason, FALLOW_REASON_NONE);
+	assert_int_equal(fl_extent_populate(other.region, other.granule, 1, FL_USE_UNKNOWN, &zero).reason, FALLOW_REASON_NONE);
 	return 0;
 }
 
@@ -53,7 +53,7 @@ static void side_by_side_in_a_huge_unit(void **state)
 	assert_int_equal(fl_extent_take(region, 1, 1, &other.granule).reason, FALLOW_REASON_NONE);
 	other.region = region;
 	fl_os_fault = populate_other;
-	assert_int_equal(fl_extent_populate(region, granule, 3, false, &zero).reason, FALLOW_REASON_NONE);
+	assert_int_equal(fl_extent_populate(region, granule, 3, FL_USE_UNKNOWN, &zero).reason, FALLOW_REASON_NONE);
 	assert_null(fl_os_fault);
 	assert_int_equal(region->present, marked(region));
 	assert_true(region->present >= 4 * FL_GRANULE);

@@ -41,7 +41,7 @@ static size_t take(struct fl_region *region, size_t n)
 	bool zero;
 
 	assert_int_equal(fl_extent_take(region, n, 1, &granule).reason, FALLOW_REASON_NONE);
-	assert_int_equal(fl_extent_populate(region, granule, n, false, &zero).reason, FALLOW_REASON_NONE);
+	assert_int_equal(fl_extent_populate(region, granule, n, FL_USE_UNKNOWN, &zero).reason, FALLOW_REASON_NONE);
 	memset(fl_granule_address(region, granule), 0xa5, n << FL_GRANULE_SHIFT);
 	return granule;
 }

@@ -46,7 +46,7 @@ static void populate_knows(void **state)
 				bool zero, old = i < 4 && (round == 0 || !shared);
 
 				assert_int_equal(fl_extent_take(region, 1, 1, &granules[i]).reason, FALLOW_REASON_NONE);
-				assert_int_equal(fl_extent_populate(region, granules[i], 1, true, &zero).reason,
+				assert_int_equal(fl_extent_populate(region, granules[i], 1, FL_USE_WRITTEN, &zero).reason,
 						 FALLOW_REASON_NONE);
 				assert_int_equal(zero, !old);
 				assert_int_equal(*(unsigned char *)fl_granule_address(region, granules[i]), old ? 0xa5 : 0);

@@ -40,7 +40,7 @@ static void populate(struct fl_region *region, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(fl_extent_take(region, 1, 1, &granule).reason, FALLOW_REASON_NONE);
-		assert_int_equal(fl_extent_populate(region, granule, 1, true, &zero).reason, FALLOW_REASON_NONE);
+		assert_int_equal(fl_extent_populate(region, granule, 1, FL_USE_WRITTEN, &zero).reason, FALLOW_REASON_NONE);
 	}
 }
 

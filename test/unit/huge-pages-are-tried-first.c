@@ -58,7 +58,7 @@ static void grow(struct fl_region *region, size_t bytes)
 
 	while (region->frontier << FL_GRANULE_SHIFT < bytes) {
 		assert_int_equal(fl_extent_take(region, FL_UNIT_GRANULES, 1, &granule).reason, FALLOW_REASON_NONE);
-		assert_int_equal(fl_extent_populate(region, granule, FL_UNIT_GRANULES, false, &zero).reason, FALLOW_REASON_NONE);
+		assert_int_equal(fl_extent_populate(region, granule, FL_UNIT_GRANULES, FL_USE_UNKNOWN, &zero).reason, FALLOW_REASON_NONE);
 	}
 }
 

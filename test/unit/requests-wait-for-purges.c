@@ -53,7 +53,7 @@ static struct fl_failure request(struct fl_region *region, size_t n, size_t *gra
 	struct fl_failure failure = fl_extent_take(region, n, 1, granule);
 
 	if (failure.reason == FALLOW_REASON_NONE) {
-		failure = fl_extent_populate(region, *granule, n, false, &zero);
+		failure = fl_extent_populate(region, *granule, n, FL_USE_UNKNOWN, &zero);
 		if (failure.reason == FALLOW_REASON_NONE)
 			memset(fl_granule_address(region, *granule), 0xa5, n << FL_GRANULE_SHIFT);
 		else
