@@ -38,6 +38,9 @@
 /* Granules from which on a call and the faults that follow cost less than writing zeros, unless all of it is used. */
 #define ZERO_BY_DISCARD (128 * FL_KIB >> FL_GRANULE_SHIFT)
 
+/* Bytes: no page is smaller. */
+#define PAGE_LEAST 4096
+
 static const struct fl_failure success = { FALLOW_REASON_NONE, 0 };
 
 /* Starts that a run of n <= 64 granules may have in a unit: those aligned to alignment bytes. */
@@ -417,17 +420,44 @@ struct fl_failure fl_region_populate_missing(struct fl_region *region, size_t gr
 	return success;
 }
 
+/* Whether all of a unit is resident, though with swap it may go again. */
+static bool is_resident(const struct fl_region *region, size_t unit)
+{
+	unsigned char pages[FL_UNIT / PAGE_LEAST];
+	size_t npages = FL_UNIT / region->backing.page_size;
+
+	if (fl_os_mincore(fl_granule_address(region, unit * FL_UNIT_GRANULES), FL_UNIT, pages) != 0)
+		return false;
+	for (size_t i = 0; i < npages; i++) {
+		if ((pages[i] & 1) == 0)
+			return false;
+	}
+	return true;
+}
+
 /*
- * A fault in a unit that was advised to be huge, and is mapped whole, brings in all of it, and so may another thread's have
- * done meanwhile: what counts is what is marked now.
+ * What has come of a unit with the first granules of it, those in mask. One that was advised to be huge, and is mapped
+ * whole, came whole: with a fault always, with a populate if there was a huge page, which is looked at. Then what nobody has
+ * taken is idle memory. What others have taken they may be about to discard.
  */
+static uint64_t count_came(const struct fl_region *region, size_t unit, uint64_t mask)
+{
+	const struct fl_unit *u = &region->units[unit];
+
+	if (!u->huge || (unit + 1) * FL_UNIT_GRANULES > region->frontier)
+		return mask;
+	if (region->backing.populate == FALLOW_POPULATE_NONE)
+		return ~UINT64_C(0);
+	bool fits = region->limit == 0 || region->present + FL_UNIT <= region->limit;
+	return u->present == 0 && mask != ~UINT64_C(0) && fits && is_resident(region, unit) ? mask | u->free : mask;
+}
+
+/* Other threads' may have come meanwhile: what counts is what is marked now. */
 static void mark_present(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		struct fl_unit *u = &region->units[unit];
-		bool huge = region->backing.populate == FALLOW_POPULATE_NONE && u->huge &&
-			    (unit + 1) * FL_UNIT_GRANULES <= region->frontier;
-		uint64_t new = (huge ? ~UINT64_C(0) : mask) & ~u->present;
+		uint64_t new = count_came(region, unit, mask) & ~u->present;
 		fl_counter_add(&region->present, (size_t)__builtin_popcountll(new) << FL_GRANULE_SHIFT);
 		__atomic_store_n(&u->present, u->present | new, __ATOMIC_RELAXED);
 	}

@@ -131,7 +131,7 @@ static struct fl_failure bring_in_part(struct fl_region *region, size_t unit, ui
 
 	if (missing == 0)
 		return success;
-	int error = prove_part(region, unit, mask, last, request); 
+	int error = prove_part(region, unit, mask, last, request);
 	if (error == 0) {
 		fl_gate_took(FL_UNIT);
 		return success;
@@ -139,8 +139,7 @@ static struct fl_failure bring_in_part(struct fl_region *region, size_t unit, ui
 	size_t nbytes = (size_t)__builtin_popcountll(missing) << FL_GRANULE_SHIFT;
 	if (!fl_gate_lets_unproven(request, nbytes, error))
 		return fl_gate_failure(error);
-	/* More than this would come otherwise. */
-	fl_thp_prepare_discard(region, unit, missing);
+	fl_thp_refuse(region, unit, missing);
 	size_t first = unit * FL_UNIT_GRANULES + (size_t)__builtin_ctzll(mask);
 	struct fl_failure failure =
 		fl_region_populate_missing(region, first, first + (size_t)__builtin_popcountll(mask));

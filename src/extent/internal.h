@@ -58,6 +58,13 @@ void fl_thp_try(struct fl_region *region, const struct fl_thp_trial *trial);
 /* The unit has been mapped anew: give it the advice that it had. */
 void fl_thp_restore(const struct fl_region *region, size_t unit);
 
+/*
+ * The granules in mask, which are ours, are about to come in as small pages: more than those would come with a huge one.
+ * Where others have something of the unit nothing changes, for it may be in as a huge page, and is split as one by a purge
+ * only while it is known for one. Without the lock.
+ */
+void fl_thp_refuse(struct fl_region *region, size_t unit, uint64_t mask);
+
 /* Keep the kernel's advice in step with what is about to be discarded. Without the lock; the granules in mask are ours. */
 void fl_thp_prepare_discard(struct fl_region *region, size_t unit, uint64_t mask);
 

@@ -90,17 +90,32 @@ void fl_thp_restore(const struct fl_region *region, size_t unit)
 		advise(region, unit, unit + 1, MADV_HUGEPAGE);
 }
 
-void fl_thp_prepare_discard(struct fl_region *region, size_t unit, uint64_t mask)
+/* Under the region's lock: the advice for a unit becomes that for small pages, or what it was before that. */
+static void set_split(struct fl_region *region, size_t unit, bool split)
 {
 	struct fl_unit *u = &region->units[unit];
-	bool whole = mask == ~UINT64_C(0);
+	bool changes = split ? u->huge && region->nsplit < SPLIT_MOST : u->split;
+
+	if (!changes || advise(region, unit, unit + 1, split ? MADV_NOHUGEPAGE : MADV_HUGEPAGE) != 0)
+		return;
+	u->huge = !split;
+	u->split = split;
+	region->nsplit = split ? region->nsplit + 1 : region->nsplit - 1;
+}
+
+void fl_thp_prepare_discard(struct fl_region *region, size_t unit, uint64_t mask)
+{
+	fl_lock_take(&region->lock);
+	set_split(region, unit, mask != ~UINT64_C(0));
+	fl_lock_put(&region->lock);
+}
+
+void fl_thp_refuse(struct fl_region *region, size_t unit, uint64_t mask)
+{
+	const struct fl_unit *u = &region->units[unit];
 
 	fl_lock_take(&region->lock);
-	bool changes = whole ? u->split : u->huge && region->nsplit < SPLIT_MOST;
-	if (changes && advise(region, unit, unit + 1, whole ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0) {
-		u->huge = whole;
-		u->split = !whole;
-		region->nsplit = whole ? region->nsplit - 1 : region->nsplit + 1;
-	}
+	if (u->present == 0 && (u->free | mask) == ~UINT64_C(0))
+		set_split(region, unit, true);
 	fl_lock_put(&region->lock);
 }

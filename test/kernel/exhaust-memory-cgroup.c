@@ -5,7 +5,7 @@
  * whether blocks are brought in beforehand or left to faults, with huge pages and without. It gets 90 % of what is to be
  * had, is told why there is no more, frees it, and can have it again. Beside it the same program on libc's malloc is killed.
  *
- * RUNS in the environment is how often each is run (1).
+ * RUNS in the environment is how often each is run (1), CASES a pattern of the names of those that are run (*).
  */
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -211,5 +211,6 @@ int main(void)
 					add(&(struct one){ &ways[w], 256 * MiB, (enum filling)filling, nthreads, size });
 			}
 	tests[ntests++] = (struct CMUnitTest)cmocka_unit_test(libc_is_killed);
+	cmocka_set_test_filter(getenv("CASES"));
 	return lives_end(_cmocka_run_group_tests("exhaust memory cgroup", tests, ntests, NULL, NULL));
 }
