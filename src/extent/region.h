@@ -39,7 +39,7 @@ struct fl_unit {
 	uint8_t longest;     /* longest run in free */
 	bool closed;         /* inaccessible, to give its commit charge back: opened by populate */
 	bool huge;           /* advised to be a huge page: a fault brings in all of it */
-	bool split;          /* was, until a part was discarded */
+	bool split;          /* is to be, once it is discarded whole: it has small pages */
 	bool arriving;       /* is being brought in whole: not to be purged */
 	bool whole;          /* was brought in as one huge page */
 };

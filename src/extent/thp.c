@@ -27,13 +27,22 @@ static int advise(const struct fl_region *region, size_t from, size_t to, int ad
 	return fl_os_madvise(fl_granule_address(region, first), (end - first) << FL_GRANULE_SHIFT, advice);
 }
 
-/* Under the region's lock. Units that have small pages already keep them. */
+/* Under the region's lock. Units that have small pages already keep them, until they are discarded whole. */
 static void make_huge(struct fl_region *region, size_t from, size_t to)
 {
-	if (advise(region, from, to, MADV_HUGEPAGE) != 0)
-		return;
-	for (size_t unit = from; unit < to; unit++)
-		region->units[unit].huge = region->units[unit].present == 0;
+	struct fl_unit *units = region->units;
+
+	for (size_t end; from < to; from = end + 1) {
+		for (end = from; end < to && units[end].present == 0;)
+			end++;
+		bool advised = end > from && advise(region, from, end, MADV_HUGEPAGE) == 0;
+		for (size_t unit = from; unit < end; unit++)
+			units[unit].huge = advised;
+		if (end < to && !units[end].huge && !units[end].split && region->nsplit < SPLIT_MOST) {
+			units[end].split = true;
+			region->nsplit++;
+		}
+	}
 }
 
 void fl_thp_grow(struct fl_region *region, size_t from, size_t to)

@@ -2,7 +2,7 @@
 /*
  * Proves that all that a populate brought in with a huge page counts as present, but for what others have taken; that a purge
  * gives back what of it nobody took; and that a unit of which something is in stays known for a huge page, so that this is split
- * when a part of it goes: else a memory cgroup stays charged for that part.
+ * when a part of it goes: else a memory cgroup stays charged for that part. Units with small pages are to be huge after these.
  */
 #include "diag/options.h"
 #include "extent/extent.h"
@@ -104,12 +104,37 @@ static void what_may_be_in_stays_huge(void **state)
 	fl_region_destroy(region);
 }
 
+/* The frontier passes the size from which on pages are huge in the middle of a unit that has small ones. */
+static void small_pages_are_followed_by_huge_ones(void **state)
+{
+	struct fl_region_options options = {
+		.backing = { .kind = FALLOW_BACKING_ANON, .populate = FALLOW_POPULATE_WRITE, .fd = -1, .node = -1 },
+		.reserve = 64 * FL_MIB, .decay = FL_DECAY_NEVER, .huge_from = FL_UNIT,
+	};
+	struct fl_region *region;
+
+	(void)state;
+	assert_int_equal(fl_region_create(&options, &region), 0);
+	take(region, NTAKEN);
+	populate(region);
+	assert_in_range(region->frontier, NTAKEN, FL_UNIT_GRANULES - 1);
+	take(region, FL_UNIT_GRANULES - NTAKEN);
+	assert_in_range(region->frontier, FL_UNIT_GRANULES, SIZE_MAX);
+	assert_false(region->units[0].huge);
+	fl_extent_put(region, 0, FL_UNIT_GRANULES, NTAKEN);
+	fl_extent_purge(region, FL_PURGE_ALL);
+	assert_int_equal(nresident(region), 0);
+	assert_true(region->units[0].huge);
+	fl_region_destroy(region);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_counts_that_nobody_else_took),
 		cmocka_unit_test(small_pages_count_one_by_one),
 		cmocka_unit_test(what_may_be_in_stays_huge),
+		cmocka_unit_test(small_pages_are_followed_by_huge_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
