@@ -34,6 +34,11 @@
 #define MARGIN_LEAST (6 * FL_MIB)
 #define MARGIN_MOST (256 * FL_MIB)
 
+/* Of page cache that was read again lately this much is left to its readers; it counts half after each of these times. */
+#define WANTED_PART 8
+#define WANTED_MOST (16 * FL_MIB)
+#define WANTED_MS 1000
+
 struct fl_gate_lease fl_gate_lease = { FIRST_LEASE, UINT64_MAX };
 
 static struct {
@@ -45,6 +50,8 @@ static struct {
 	uint64_t found_at; /* milliseconds */
 	uint64_t others;   /* resident bytes that are not the regions', as of the first look */
 	uint64_t untouched; /* bytes handed out and not resident yet, as last read */
+	uint64_t wanted;    /* bytes of page cache that were reclaimed and read again lately */
+	uint64_t wanted_at; /* milliseconds, when it was halved last */
 	struct fl_headroom headroom;
 	struct fl_cgroup group;
 	struct fl_lines lines;
@@ -88,10 +95,24 @@ static uint64_t count_untouched(const struct fl_gate_request *request)
 	return lazy > touched ? lazy - touched : 0;
 }
 
+/* before: what had been read again by the last reading. */
+static void count_wanted(uint64_t before, uint64_t now)
+{
+	uint64_t ntimes = (now - gate.wanted_at) / WANTED_MS, after = gate.headroom.refaulted;
+
+	gate.wanted = ntimes < 64 ? gate.wanted >> ntimes : 0;
+	gate.wanted_at += ntimes * WANTED_MS;
+	if (gate.looked && after > before)
+		gate.wanted = fl_min(gate.wanted + fl_min(after - before, WANTED_MOST), WANTED_MOST);
+}
+
 static void read_all(const struct fl_gate_request *request, uint64_t now)
 {
+	uint64_t refaulted = gate.headroom.refaulted;
+
 	find_group(now);
 	fl_headroom_read("", &gate.lines, gate.found ? &gate.group : NULL, &gate.headroom);
+	count_wanted(refaulted, now);
 	gate.untouched = count_untouched(request);
 	gate.looked = true;
 	__atomic_store_n(&gate.limited, gate.headroom.limited, __ATOMIC_RELAXED);
@@ -103,6 +124,12 @@ static uint64_t needed(const struct fl_gate_request *request, uint64_t nbytes)
 	uint64_t others = gate.untouched - fl_min(gate.untouched, request->counted), sum;
 
 	return __builtin_add_overflow(others, nbytes, &sum) ? UINT64_MAX : sum;
+}
+
+/* Bytes of page cache that are its readers' to keep. What they read is not theirs only: it may all be on its way, and locked. */
+static uint64_t wanted_cache(void)
+{
+	return fl_min(gate.wanted, gate.headroom.limit / WANTED_PART);
 }
 
 static bool leaves(uint64_t room, uint64_t need, uint64_t kept)
@@ -120,7 +147,7 @@ static bool fits(const struct fl_gate_request *request, uint64_t nbytes, bool ca
 
 	if (leaves(gate.headroom.hard, need, request->vital ? floor : floor + FOR_SMALL_BLOCKS))
 		return true;
-	return cache_counts && leaves(gate.headroom.room, need, CACHE_FLOORS * floor);
+	return cache_counts && leaves(gate.headroom.room, need, CACHE_FLOORS * floor + wanted_cache());
 }
 
 static void take_lease(uint64_t spare, uint64_t now)
@@ -137,6 +164,7 @@ static enum fl_gate_answer answer(const struct fl_gate_request *request, uint64_
 	uint64_t need = needed(request, request->nbytes);
 	uint64_t margin = part(headroom->limit, MARGIN_PART, MARGIN_LEAST, MARGIN_MOST);
 
+	margin += wanted_cache();
 	if (!headroom->unsure && leaves(headroom->room, need, margin)) {
 		take_lease(headroom->room - margin - need, now);
 		return FL_GATE_OPEN;

@@ -120,18 +120,20 @@ static int read_entries(struct reading *reading, struct entry *entries, size_t n
 	return reading->lines->error;
 }
 
-enum { INACTIVE, ACTIVE, LIMIT, SWAP_LIMIT, NENTRIES };
+enum { INACTIVE, ACTIVE, REFAULT, LIMIT, SWAP_LIMIT, NENTRIES };
 
 /* memory.stat of the group in reading: page cache, and what version 1 knows of limits above. False: it has been said. */
 static bool read_stat(struct reading *reading, bool unified, struct entry entries[NENTRIES])
 {
 	const char *total = unified ? "" : "total_";
-	char inactive[32], active[32];
+	char inactive[32], active[32], refault[40];
 
 	fl_format(inactive, sizeof(inactive), "%sinactive_file", total);
 	fl_format(active, sizeof(active), "%sactive_file", total);
+	fl_format(refault, sizeof(refault), "%sworkingset_refault_file", total);
 	entries[INACTIVE] = (struct entry){ .name = inactive };
 	entries[ACTIVE] = (struct entry){ .name = active };
+	entries[REFAULT] = (struct entry){ .name = refault }; /* pages; since 5.9 */
 	entries[LIMIT] = (struct entry){ .name = "hierarchical_memory_limit" };
 	entries[SWAP_LIMIT] = (struct entry){ .name = "hierarchical_memsw_limit" };
 	name_file(reading, "memory.stat");
@@ -140,6 +142,7 @@ static bool read_stat(struct reading *reading, bool unified, struct entry entrie
 		error = -EINVAL;
 	if (error != 0 && error != -ENOENT)
 		doubt(reading, error);
+	reading->headroom->refaulted += entries[REFAULT].value * fl_os_page_size();
 	return error == 0;
 }
 

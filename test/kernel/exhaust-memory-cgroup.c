@@ -6,25 +6,30 @@
  * had, is told why there is no more, frees it, and can have it again. Beside it the same program on libc's malloc is killed.
  *
  * RUNS in the environment is how often each is run (1), CASES a pattern of the names of those that are run (*).
+ * EVERY: all fillings and numbers of threads in the larger groups, too.
  */
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "test/lib/lives.h"
 
 #define MiB ((size_t)1 << 20)
-#define MAX_CASES 128
+#define MAX_CASES 256
 
-enum filling { NOTHING, CLEAN, DIRTY, MAPPED, SHMEM, LOCKED, NFILLINGS };
+/* LOOPED: mapped, and a neighbour reads all of it over and over. */
+enum filling { NOTHING, CLEAN, DIRTY, MAPPED, LOOPED, SHMEM, LOCKED, NFILLINGS };
 
 static const char *const filling_names[NFILLINGS] = { "nothing", "clean cache", "dirty cache", "mapped cache",
-						      "shared memory", "locked cache" };
+						      "looped cache", "shared memory", "locked cache" };
 
 struct way {
 	const char *name;
@@ -68,8 +73,23 @@ static void write_file(int fd, size_t length)
 		must_equal(write(fd, piece, sizeof(piece)), sizeof(piece));
 }
 
+static void read_mapped(const volatile char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i += 4096)
+		(void)bytes[i];
+}
+
+/* Read it for ever, with the pauses of one that has other work as well. */
+static _Noreturn void loop_over(const volatile char *bytes, size_t length)
+{
+	for (size_t at = 0;; at = (at + MiB) % length) {
+		read_mapped(bytes + at, MiB);
+		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	}
+}
+
 /* A process that holds pages of the file mapped until its group is killed. */
-static void hold_mapped(int fd, size_t length, bool locked)
+static void hold_mapped(int fd, size_t length, enum filling filling)
 {
 	int ready[2];
 	char byte;
@@ -79,11 +99,12 @@ static void hold_mapped(int fd, size_t length, bool locked)
 		const volatile char *bytes = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
 		must(bytes != MAP_FAILED);
 		for (int round = 0; round < 3; round++)
-			for (size_t i = 0; i < length; i += 4096)
-				(void)bytes[i];
-		if (locked)
+			read_mapped(bytes, length);
+		if (filling == LOCKED)
 			must_equal(mlock((const void *)bytes, length), 0);
 		must_equal(write(ready[1], "", 1), 1);
+		if (filling == LOOPED)
+			loop_over(bytes, length);
 		for (;;)
 			pause();
 	}
@@ -106,8 +127,8 @@ static void fill(enum filling filling, size_t length)
 	write_file(fd, length);
 	if (filling != DIRTY)
 		must_equal(fsync(fd), 0);
-	if (filling == MAPPED || filling == LOCKED)
-		hold_mapped(fd, length, filling == LOCKED);
+	if (filling == MAPPED || filling == LOOPED || filling == LOCKED)
+		hold_mapped(fd, length, filling);
 }
 
 /* What cannot be reclaimed leaves the rest to be had, which should be more than a few blocks for each thread. */
@@ -116,17 +137,31 @@ static bool is_lasting(enum filling filling)
 	return filling == SHMEM || filling == LOCKED;
 }
 
+/* Bytes that one who reads a file may have on their way from the disk, locked: as much as is read ahead. */
+static long long read_ahead(void)
+{
+	int fd = open_file();
+	struct stat stat;
+	char path[64];
+
+	must(fd >= 0 && fstat(fd, &stat) == 0);
+	close(fd);
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(stat.st_dev), minor(stat.st_dev));
+	return access(path, R_OK) == 0 ? test_machine_number(path) * 1024LL : 0;
+}
+
 static void take_all(void *argument)
 {
 	const struct one *one = argument;
-	char program[4096], size[24], nthreads[24];
-	char *argv[] = { program, size, nthreads, NULL };
+	char program[4096], size[24], nthreads[24], locked[24];
+	char *argv[] = { program, size, nthreads, locked, NULL };
 
 	if (one->filling != NOTHING)
-		fill(one->filling, is_lasting(one->filling) ? one->limit / 2 : one->limit / 3 * 2);
+		fill(one->filling, is_lasting(one->filling) ? one->limit / 2 : one->limit / MiB * 2 / 3 * MiB);
 	snprintf(program, sizeof(program), "%s/test/kernel/take-all", getenv("top_builddir"));
 	snprintf(size, sizeof(size), "%zu", one->size);
 	snprintf(nthreads, sizeof(nthreads), "%d", one->nthreads);
+	snprintf(locked, sizeof(locked), "%lld", one->filling == LOOPED ? read_ahead() : 0LL);
 	if (one->way->huge_pages_refused)
 		must_equal(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
 	if (one->way->conf != NULL) {
@@ -197,19 +232,25 @@ static void add(const struct one *one)
 	ntests++;
 }
 
+/* Larger groups take longer and differ little: fewer of them, unless every one is asked for. */
+static bool is_wanted(size_t limit, enum filling filling, int nthreads)
+{
+	if (limit == 64 * MiB || getenv("EVERY") != NULL)
+		return true;
+	return limit == 256 * MiB ? nthreads == 4 || filling == NOTHING : nthreads == 4 && filling == NOTHING;
+}
+
 int main(void)
 {
-	static const size_t sizes[] = { 100, 30000, 100000, 60000 };
+	static const size_t sizes[] = { 100, 30000, 100000, 60000 }, limits[] = { 64 * MiB, 256 * MiB, 2048 * MiB };
+	size_t turn = 0;
 
 	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++)
-		for (int filling = NOTHING; filling < NFILLINGS; filling++)
-			for (int nthreads = 1; nthreads <= 4; nthreads += 3) {
-				size_t size = sizes[ntests % 4];
-				add(&(struct one){ &ways[w], 64 * MiB, (enum filling)filling, nthreads, size });
-				/* The larger group takes longer and differs little: fewer of them. */
-				if (nthreads == 4 || filling == NOTHING)
-					add(&(struct one){ &ways[w], 256 * MiB, (enum filling)filling, nthreads, size });
-			}
+		for (enum filling filling = NOTHING; filling < NFILLINGS; filling++)
+			for (int nthreads = 1; nthreads <= 4; nthreads += 3)
+				for (size_t l = 0; l < sizeof(limits) / sizeof(limits[0]); l++)
+					if (is_wanted(limits[l], filling, nthreads))
+						add(&(struct one){ &ways[w], limits[l], filling, nthreads, sizes[turn++ % 4] });
 	tests[ntests++] = (struct CMUnitTest)cmocka_unit_test(libc_is_killed);
 	cmocka_set_test_filter(getenv("CASES"));
 	return lives_end(_cmocka_run_group_tests("exhaust memory cgroup", tests, ntests, NULL, NULL));

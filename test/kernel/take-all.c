@@ -4,9 +4,9 @@
  * then they write all they got, check it, free it, and all of that again. It knows of fallow only when asking why it was
  * told no, and runs as well without.
  *
- *     take-all SIZE THREADS
+ *     take-all SIZE THREADS LOCKED
  *
- * It must get 90 % of what its memory cgroup has left when it starts, and as much again. Ends with exit status 1 when
+ * It must get 90 % of what its memory cgroup has left when it starts but for LOCKED bytes, and as much again. Ends with exit status 1 when
  * something is not as it must be.
  */
 #include <dlfcn.h>
@@ -152,8 +152,8 @@ int main(int argc, char **argv)
 	static char buffer[BUFSIZ];
 
 	setvbuf(stdout, buffer, _IOLBF, sizeof(buffer));
-	must_equal(argc, 3);
-	long long there = there_is();
+	must_equal(argc, 4);
+	long long there = there_is() - strtoll(argv[3], NULL, 10);
 	size = strtoul(argv[1], NULL, 10);
 	nthreads = atoi(argv[2]);
 	must(nthreads >= 1 && nthreads <= MAX_THREADS && size >= 2 * sizeof(struct block));
