@@ -66,11 +66,17 @@ int fl_userfault_register(int fd, uintptr_t address, size_t length)
 	return result == -EINVAL ? -EOPNOTSUPP : result;
 }
 
+/*
+ * The kernel wakes those who wait before it takes the range off its books: who comes in between, under the lock of the
+ * mapping alone, sleeps on for nobody to wake it (6.18). Hence once more, after.
+ */
 int fl_userfault_forget(int fd, uintptr_t address, size_t length)
 {
 	struct uffdio_range range = { address, length };
+	int result = (int)fl_os_ioctl(fd, UFFDIO_UNREGISTER, &range);
 
-	return (int)fl_os_ioctl(fd, UFFDIO_UNREGISTER, &range);
+	fl_os_ioctl(fd, UFFDIO_WAKE, &(struct uffdio_range){ address, length });
+	return result;
 }
 
 static int write_protect(int fd, uintptr_t address, size_t length, uint64_t mode)
