@@ -342,11 +342,16 @@ static int write_end(struct fallow_snapshot *s)
 	return result == 0 && s->sync ? fl_os_fdatasync(s->image.fd) : result;
 }
 
-/* Closing the image tells a reader on the other side of a pipe that it has all. */
-static void end_writing(struct fallow_snapshot *s)
+/*
+ * Closing the image tells a reader on the other side of a pipe that it has all. When it has, who cancelled meanwhile came too
+ * late.
+ */
+static void end_writing(struct fallow_snapshot *s, bool complete)
 {
 	fl_descriptor_close(&s->image);
 	fl_lock_take(&s->lock);
+	if (complete)
+		s->error = 0;
 	s->finished = true;
 	s->closed = true;
 	fl_lock_put(&s->lock);
@@ -357,12 +362,13 @@ void *fl_snapshot_copy(void *snapshot)
 {
 	struct fallow_snapshot *s = snapshot;
 	int result = wait_for_start(s) ? write_pages(s) : 0;
+	bool ends = result == 0 && !is_over(s);
 
-	if (result == 0 && !is_over(s))
+	if (ends)
 		result = write_end(s);
 	if (result != 0)
 		fl_snapshot_fail(s, result);
-	end_writing(s);
+	end_writing(s, ends && result == 0);
 	return NULL;
 }
 
