@@ -18,6 +18,16 @@
 #define FL_CACHE_ALIGNED __attribute__((aligned(FL_CACHE_LINE)))
 #define FL_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
+/* What gcc says by these names clang says by others (up to 20). */
+#if defined(__clang__)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
 /* The smallest page any supported machine has; metadata is laid out in these, backings ask for the real size. */
 #define FL_KIB ((size_t)1024)
 #define FL_MIB (1024 * FL_KIB)
