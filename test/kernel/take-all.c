@@ -6,8 +6,8 @@
  *
  *     take-all SIZE THREADS LOCKED
  *
- * It must get 90 % of what its memory cgroup has left when it starts but for LOCKED bytes, and as much again. Ends with exit status 1 when
- * something is not as it must be.
+ * It must get 90 % of what its memory cgroup has left when it starts but for LOCKED bytes, and as much again. Ends with
+ * exit status 1 when something is not as it must be.
  */
 #include <dlfcn.h>
 #include <errno.h>

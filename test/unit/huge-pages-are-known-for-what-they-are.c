@@ -40,7 +40,7 @@ static void populate(struct fl_region *region)
 {
 	bool zero;
 
-	assert_int_equal(fl_extent_populate(region, 0, NTAKEN, false, &zero).reason, FALLOW_REASON_NONE);
+	assert_int_equal(fl_extent_populate(region, 0, NTAKEN, FL_USE_UNKNOWN, &zero).reason, FALLOW_REASON_NONE);
 }
 
 static size_t nresident(const struct fl_region *region)
