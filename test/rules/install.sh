@@ -41,6 +41,10 @@ case $said in
 *) fail "fallow run does not find the installed library: $said" ;;
 esac
 
+# Each call has its manual by its own name.
+mandir=$(dirname "$(dirname "$(find "$dest" -name fallow_arena_create.3)")")
+grep -q '^\.so man3/fallow_arena_create\.3$' "$mandir/man3/fallow_arena_free.3" || fail "there is no manual named fallow_arena_free"
+
 from_install uninstall || { cat "$scratch/log"; fail "make uninstall"; }
 left=$(find "$dest" ! -type d)
 [ -z "$left" ] || fail "make uninstall leaves: $left"
