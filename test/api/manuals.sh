@@ -45,6 +45,15 @@ synopsis() {
 	/^[^.]/ { line = line $0 " " }'
 }
 
+# compile SOURCE PROGRAM: C, or what includes a header of C++.
+compile() {
+	compiler="$CC -std=gnu11" language=c
+	! grep -q '^#include <.*\.hpp>' "$1" || compiler="$CXX -std=c++17" language=c++
+	# Unquoted on purpose: the compiler may be several words.
+	$compiler -Wall -Wextra -Werror -I"$top_srcdir/include" -o "$2" -x $language "$1" -L"$libraries" -lfallow \
+		-Wl,-rpath,"$libraries"
+}
+
 # examples PAGE: those that are whole programs, into $scratch/example*.c.
 examples() {
 	rm -f "$scratch"/example*
@@ -94,8 +103,7 @@ for page in "$man"/*.3 "$man/fallow.7"; do
 	examples "$page"
 	[ -e "$scratch/example1.c" ] || fail "$name has no example"
 	for source in "$scratch"/example*.c; do
-		$CC -Wall -Wextra -Werror -I"$top_srcdir/include" -o "$scratch/example" "$source" -L"$libraries" -lfallow \
-			-Wl,-rpath,"$libraries" || { fail "an example of $name does not compile"; continue; }
+		compile "$source" "$scratch/example" || { fail "an example of $name does not compile"; continue; }
 		timeout 20 "$scratch/example" >"$scratch/out" 2>&1 || fail "an example of $name ends with $?: $(cat "$scratch/out")"
 	done
 done
@@ -112,8 +120,7 @@ int main(void)
 	return 0;
 }
 END
-$CC -I"$top_srcdir/include" -o "$scratch/options" "$scratch/options.c" -L"$libraries" -lfallow -Wl,-rpath,"$libraries" &&
-	"$scratch/options" >"$scratch/there-are" || fail "the options cannot be listed"
+compile "$scratch/options.c" "$scratch/options" && "$scratch/options" >"$scratch/there-are" || fail "the options cannot be listed"
 while read -r option default values; do
 	# From the option's item to the next.
 	sed -n "/^\.It Cm $option :/,/^\.\(It\|El\)/p" "$man/fallow.7" | sed '1!{/^\.\(It\|El\)/d}' >"$scratch/item"
