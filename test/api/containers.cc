@@ -50,8 +50,9 @@ public:
 	fallow_arena *handle;
 };
 
-struct alignas(4096) page {
-	char bytes[4096];
+// More than blocks of this size have by themselves.
+struct alignas(1 << 16) page {
+	char bytes[1 << 16];
 };
 
 // Runs out of memory, and says why: fallow's limit and no other.
@@ -138,10 +139,15 @@ static void alignment_is_the_type_s()
 	arena a;
 	// Before C++17 the language does not promise such types to containers: ask the allocator.
 	for (fallow::allocator<page> from : {fallow::allocator<page>(), fallow::allocator<page>(a.handle)}) {
-		page *pages = from.allocate(3);
-		REQUIRE(is_at(pages, alignof(page)));
-		pages[2].bytes[4095] = 1;
-		from.deallocate(pages, 3);
+		page *pages[4];
+		for (page *&some : pages) {
+			fallow::allocator<char>(from).allocate(40000);
+			some = from.allocate(2);
+			REQUIRE(is_at(some, alignof(page)));
+			some[1].bytes[0] = 1;
+		}
+		for (page *some : pages)
+			from.deallocate(some, 2);
 	}
 }
 
@@ -171,9 +177,9 @@ static void pmr_equal_means_of_the_same_arena()
 
 	REQUIRE(on_a == again && heap == heap_again);
 	REQUIRE(on_a != on_b && on_a != heap && on_a != *std::pmr::new_delete_resource());
-	void *block = on_a.allocate(100, 64);
-	REQUIRE(is_at(block, 64));
-	again.deallocate(block, 100, 64);
+	for (int i = 0; i < 8; i++)
+		REQUIRE(is_at(on_a.allocate(100, 64), 64));
+	again.deallocate(on_a.allocate(100, 64), 100, 64);
 	std::pmr::monotonic_buffer_resource above(&heap);
 	REQUIRE(std::pmr::vector<int>(1000, 3, &above).back() == 3);
 }
