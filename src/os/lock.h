@@ -18,9 +18,11 @@
 
 enum fl_lock_rank {
 	FL_RANK_START,    /* starting the heap */
+	FL_RANK_JEMALLOC_PAGES, /* which of these pages have memory */
 	FL_RANK_DECAY,    /* the helper at work */
 	FL_RANK_ARENAS,   /* the list of arenas */
 	FL_RANK_POOLS,    /* pools and their arenas' count */
+	FL_RANK_JEMALLOC, /* what jemalloc has of a map or pool */
 	FL_RANK_MAPS,     /* the list of maps */
 	FL_RANK_GUARD,    /* making a map's holes loud */
 	FL_RANK_RANGES,   /* who works on which ranges of a map */
