@@ -11,6 +11,7 @@
 #include <fallow/arena.h>
 #include <fallow/dirty.h>
 #include <fallow/jemalloc.h>
+#include <fallow/live.h>
 #include <fallow/malloc.h>
 #include <fallow/map.h>
 #include <fallow/options.h>

@@ -43,6 +43,24 @@ struct fallow_failure {
 /* The calling thread's last failed request; reason FALLOW_REASON_NONE when there was none. Always 0. */
 FALLOW_API int fallow_last_failure(struct fallow_failure *failure);
 
+/* Bytes left below what refused a request, where nobody could tell. */
+#define FALLOW_HEADROOM_UNKNOWN UINT64_MAX
+
+/* The process keeps so many failures of all its threads. */
+#define FALLOW_NFAILURES 16
+
+struct fallow_failure_record {
+	uint64_t number;         /* of the process's failures, from 1 on */
+	uint64_t time_ms;        /* CLOCK_MONOTONIC, milliseconds */
+	size_t requested;        /* bytes */
+	uint64_t headroom;       /* bytes that could still have been had, or FALLOW_HEADROOM_UNKNOWN */
+	enum fallow_reason reason;
+	int error;               /* what the kernel said, as errno; 0 when it was not asked */
+};
+
+/* The last failures of all threads, the latest first, into at most nmax records. Returns how many: FALLOW_NFAILURES at most. */
+FALLOW_API size_t fallow_failures(struct fallow_failure_record *records, size_t nmax);
+
 struct fallow_stats {
 	size_t size;             /* of this struct: set by FALLOW_STATS_INIT */
 	size_t taken;            /* bytes in extents handed out, all arenas */

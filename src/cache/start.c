@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "cache/live.h"
 #include "cache/threads.h"
 #include "diag/message.h"
 #include "diag/options.h"
@@ -167,6 +168,7 @@ static bool make(void)
 			/* With the canary, for whoever waits for a lock of an explicit arena. */
 			__atomic_store_n(&fl_lock_stuck, mend_child_once, __ATOMIC_RELEASE);
 			fl_cache_attach(&heap.arena);
+			fl_live_start();
 			__atomic_store_n(&heap.state, READY, __ATOMIC_RELEASE);
 			made = true;
 		}

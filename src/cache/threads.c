@@ -48,27 +48,21 @@ static struct {
 	unsigned int nfree;
 } ids = { .lock = FL_LOCK_INIT(FL_RANK_IDS), .next = FIRST_ID };
 
-static struct {
-	struct fl_lock lock;
-	size_t n; /* indices ever used; atomic */
-} arenas = { .lock = FL_LOCK_INIT(FL_RANK_ARENAS) };
+static struct fl_lock arenas_lock = FL_LOCK_INIT(FL_RANK_ARENAS);
+
+size_t fl_arena_nindices; /* atomic */
 
 /* Apart from what is initialised: so they cost no memory until they are used. Atomic; written under the locks above. */
-static struct fl_cache *cache_by_id[NIDS]; /* a free id's is NULL */
-static struct fallow_arena *arena_by_index[NARENAS];
+struct fl_cache *fl_cache_with_id[NIDS];
+struct fallow_arena *fl_arena_by_index[NARENAS];
 
 static pthread_key_t key;
 static bool key_exists;
-static size_t ncaches; /* atomic */
+size_t fl_ncaches;
 
 struct fl_cache *fl_cache_by_id(unsigned int id)
 {
-	return __atomic_load_n(&cache_by_id[id], __ATOMIC_ACQUIRE);
-}
-
-size_t fl_cache_count(void)
-{
-	return __atomic_load_n(&ncaches, __ATOMIC_RELAXED);
+	return __atomic_load_n(&fl_cache_with_id[id], __ATOMIC_ACQUIRE);
 }
 
 /* 0: all ids are in use. */
@@ -78,14 +72,14 @@ static unsigned int take_id(struct fl_cache *cache)
 
 	fl_lock_take(&ids.lock);
 	if (ids.nfree > 0) {
-		for (id = FIRST_ID; cache_by_id[id] != NULL; id++)
+		for (id = FIRST_ID; fl_cache_with_id[id] != NULL; id++)
 			;
 		ids.nfree--;
 	} else if (ids.next < NIDS) {
 		id = ids.next++;
 	}
 	if (id != 0)
-		__atomic_store_n(&cache_by_id[id], cache, __ATOMIC_RELEASE);
+		__atomic_store_n(&fl_cache_with_id[id], cache, __ATOMIC_RELEASE);
 	fl_lock_put(&ids.lock);
 	return id;
 }
@@ -93,7 +87,7 @@ static unsigned int take_id(struct fl_cache *cache)
 static void put_id(unsigned int id)
 {
 	fl_lock_take(&ids.lock);
-	__atomic_store_n(&cache_by_id[id], NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&fl_cache_with_id[id], NULL, __ATOMIC_RELEASE);
 	ids.nfree++;
 	fl_lock_put(&ids.lock);
 }
@@ -117,7 +111,7 @@ struct fl_cache *fl_cache_create(struct fallow_arena *arena)
 	fl_lock_init(&cache->lock, FL_RANK_CACHE);
 	cache->next = arena->caches;
 	arena->caches = cache;
-	__atomic_add_fetch(&ncaches, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&fl_ncaches, 1, __ATOMIC_RELAXED);
 	return cache;
 }
 
@@ -213,13 +207,13 @@ struct fl_cache *fl_cache_of(struct fallow_arena *arena)
 
 static void park_table(void)
 {
-	fl_lock_take(&arenas.lock);
+	fl_lock_take(&arenas_lock);
 	for (size_t i = 0; i < table->n; i++) {
-		struct fallow_arena *arena = arena_by_index[i];
+		struct fallow_arena *arena = fl_arena_by_index[i];
 		if (arena && table->entries[i].cache && table->entries[i].serial == arena->serial)
 			park(table->entries[i].cache);
 	}
-	fl_lock_put(&arenas.lock);
+	fl_lock_put(&arenas_lock);
 	fl_meta_free(table, sizeof(*table) + table->n * sizeof(struct entry));
 	table = NULL;
 }
@@ -253,41 +247,41 @@ int fl_cache_attach(struct fallow_arena *arena)
 {
 	int result = -ENOMEM;
 
-	fl_lock_take(&arenas.lock);
+	fl_lock_take(&arenas_lock);
 	for (unsigned int i = 0; i < NARENAS && result != 0; i++) {
-		if (arena_by_index[i] == NULL) {
+		if (fl_arena_by_index[i] == NULL) {
 			arena->index = i;
-			__atomic_store_n(&arena_by_index[i], arena, __ATOMIC_RELEASE);
-			if (i >= arenas.n)
-				__atomic_store_n(&arenas.n, i + 1, __ATOMIC_RELEASE);
+			__atomic_store_n(&fl_arena_by_index[i], arena, __ATOMIC_RELEASE);
+			if (i >= fl_arena_nindices)
+				__atomic_store_n(&fl_arena_nindices, i + 1, __ATOMIC_RELEASE);
 			result = 0;
 		}
 	}
-	fl_lock_put(&arenas.lock);
+	fl_lock_put(&arenas_lock);
 	return result;
 }
 
 void fl_cache_detach(struct fallow_arena *arena)
 {
 	fl_decay_pause();
-	fl_lock_take(&arenas.lock);
-	__atomic_store_n(&arena_by_index[arena->index], NULL, __ATOMIC_RELEASE);
-	fl_lock_put(&arenas.lock);
+	fl_lock_take(&arenas_lock);
+	__atomic_store_n(&fl_arena_by_index[arena->index], NULL, __ATOMIC_RELEASE);
+	fl_lock_put(&arenas_lock);
 	fl_decay_resume();
 	for (struct fl_cache *cache = arena->caches, *next; cache; cache = next) {
 		next = cache->next;
 		put_id(fl_cache_id(cache));
 		fl_meta_free(cache, sizeof(*cache));
-		__atomic_sub_fetch(&ncaches, 1, __ATOMIC_RELAXED);
+		__atomic_sub_fetch(&fl_ncaches, 1, __ATOMIC_RELAXED);
 	}
 }
 
 struct fallow_arena *fl_arena_next(const struct fallow_arena *after)
 {
-	size_t n = __atomic_load_n(&arenas.n, __ATOMIC_ACQUIRE);
+	size_t n = __atomic_load_n(&fl_arena_nindices, __ATOMIC_ACQUIRE);
 
 	for (size_t i = after ? after->index + 1 : 0; i < n; i++) {
-		struct fallow_arena *arena = __atomic_load_n(&arena_by_index[i], __ATOMIC_ACQUIRE);
+		struct fallow_arena *arena = __atomic_load_n(&fl_arena_by_index[i], __ATOMIC_ACQUIRE);
 		if (arena)
 			return arena;
 	}
@@ -297,7 +291,7 @@ struct fallow_arena *fl_arena_next(const struct fallow_arena *after)
 void fl_cache_fork_child(void)
 {
 	fl_lock_init(&ids.lock, FL_RANK_IDS);
-	fl_lock_init(&arenas.lock, FL_RANK_ARENAS);
+	fl_lock_init(&arenas_lock, FL_RANK_ARENAS);
 	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
 		fl_lock_init(&arena->lock, FL_RANK_ARENA);
 		fl_lock_init(&arena->shared_lock, FL_RANK_SHARED);

@@ -26,8 +26,15 @@ struct fl_cache *fl_cache_create(struct fallow_arena *arena);
 int fl_cache_attach(struct fallow_arena *arena);
 void fl_cache_detach(struct fallow_arena *arena);
 
-/* Caches of all arenas. */
-size_t fl_cache_count(void);
+/* Caches of all arenas; atomic. */
+extern size_t fl_ncaches;
+
+/* Caches by their id, NULL where it is free; for who looks from outside. */
+extern struct fl_cache *fl_cache_with_id[];
+
+/* Arenas by their index, NULL where there is none, and how many indices were ever used; for who looks from outside. */
+extern struct fallow_arena *fl_arena_by_index[];
+extern size_t fl_arena_nindices;
 
 /* For each arena in turn, as fl_region_next(). */
 struct fallow_arena *fl_arena_next(const struct fallow_arena *after);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Why a request failed: each thread's last failure, and a count of all.
+ * Why a request failed: each thread's last failure, the process's last few, and a count of all.
  *
- * Layers below record what the kernel said with fl_failure_note(); whoever answers the user completes it.
+ * Layers below hand up what the kernel said as a struct fl_failure; whoever answers the user keeps it.
  */
 #ifndef FL_DIAG_FAILURE_H
 #define FL_DIAG_FAILURE_H
@@ -17,10 +17,28 @@ struct fl_failure {
 	int error;
 };
 
-/* Keep a failure as the calling thread's last. requested: bytes the user asked for. */
+/* Keep a failure as the calling thread's last, and among the process's. requested: bytes the user asked for. */
 void fl_failure_keep(struct fl_failure failure, size_t requested) FL_COLD;
 
-/* Failures of all threads so far. */
-uint64_t fl_failure_count(void);
+/* The same, by who knows how many bytes there still were. */
+void fl_failure_keep_with(struct fl_failure failure, size_t requested, uint64_t headroom) FL_COLD;
+
+/* Failures of all threads so far; atomic. */
+extern uint64_t fl_nfailures;
+
+/*
+ * The process's last failures: failure n is in element (n - 1) % FALLOW_NFAILURES, whose version is 2n then, and odd while
+ * it changes.
+ */
+struct fl_failure_slot {
+	uint64_t version;
+	uint64_t time_ms;
+	uint64_t requested;
+	uint64_t headroom;
+	uint32_t reason;
+	int32_t error; /* errno */
+};
+
+extern struct fl_failure_slot fl_failure_slots[FALLOW_NFAILURES];
 
 #endif

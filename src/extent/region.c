@@ -15,7 +15,7 @@
 #define NREGIONS 4096
 
 /*
- * A region and where it lies. Written under the registry's lock, read without any: version is odd while the others change
+ * Slots are written under the registry's lock and read without any: version is odd while the others change
  * (a sequence lock: H.-J. Boehm, "Can seqlocks get along with programming language memory models?", MSPC 2012).
  *
  * A reader never looks into a region to find out whether it is the right one: it may be gone, and its memory something
@@ -23,23 +23,15 @@
  * that is not the one it is after. To know an address in a region is to come after the region's creation, and a region
  * whose memory is in use is not destroyed, so its slot does not change, nor is there an older one for the same place.
  */
-struct slot {
-	uint64_t version;
-	uintptr_t base;
-	size_t length;            /* bytes; 0: no region */
-	struct fl_region *region; /* NULL: none */
-};
+static struct fl_lock registry_lock = FL_LOCK_INIT(FL_RANK_REGISTRY);
 
-static struct {
-	struct fl_lock lock;
-	size_t nslots; /* slots ever used */
-} registry = { .lock = FL_LOCK_INIT(FL_RANK_REGISTRY) };
+size_t fl_region_nslots;
 
 /* Not among what is initialised: a slot costs no memory until it is used. */
-static struct slot slots[NREGIONS];
+struct fl_region_slot fl_region_slots[NREGIONS];
 
 /* Under the registry's lock. */
-static void write_slot(struct slot *slot, uintptr_t base, size_t length, struct fl_region *region)
+static void write_slot(struct fl_region_slot *slot, uintptr_t base, size_t length, struct fl_region *region)
 {
 	uint64_t version = slot->version | 1;
 
@@ -55,33 +47,33 @@ static int register_region(struct fl_region *region)
 {
 	int result = -ENOMEM;
 
-	fl_lock_take(&registry.lock);
+	fl_lock_take(&registry_lock);
 	for (size_t i = 0; i < NREGIONS; i++) {
-		struct slot *slot = &slots[i];
+		struct fl_region_slot *slot = &fl_region_slots[i];
 		if (slot->region == NULL) {
 			write_slot(slot, region->base, region->nreserved << FL_GRANULE_SHIFT, region);
-			if (i >= registry.nslots)
-				__atomic_store_n(&registry.nslots, i + 1, __ATOMIC_RELEASE);
+			if (i >= fl_region_nslots)
+				__atomic_store_n(&fl_region_nslots, i + 1, __ATOMIC_RELEASE);
 			result = 0;
 			break;
 		}
 	}
-	fl_lock_put(&registry.lock);
+	fl_lock_put(&registry_lock);
 	return result;
 }
 
 static void unregister_region(const struct fl_region *region)
 {
-	fl_lock_take(&registry.lock);
-	for (size_t i = 0; i < registry.nslots; i++) {
-		if (slots[i].region == region)
-			write_slot(&slots[i], 0, 0, NULL);
+	fl_lock_take(&registry_lock);
+	for (size_t i = 0; i < fl_region_nslots; i++) {
+		if (fl_region_slots[i].region == region)
+			write_slot(&fl_region_slots[i], 0, 0, NULL);
 	}
-	fl_lock_put(&registry.lock);
+	fl_lock_put(&registry_lock);
 }
 
 /* The slot's region if the address lies in it. */
-static struct fl_region *find_in_slot(const struct slot *slot, const void *address)
+static struct fl_region *find_in_slot(const struct fl_region_slot *slot, const void *address)
 {
 	uint64_t version = __atomic_load_n(&slot->version, __ATOMIC_ACQUIRE);
 	uintptr_t base = __atomic_load_n(&slot->base, __ATOMIC_ACQUIRE);
@@ -96,10 +88,10 @@ static struct fl_region *find_in_slot(const struct slot *slot, const void *addre
 
 struct fl_region *fl_region_find(const void *address)
 {
-	size_t n = __atomic_load_n(&registry.nslots, __ATOMIC_ACQUIRE);
+	size_t n = __atomic_load_n(&fl_region_nslots, __ATOMIC_ACQUIRE);
 
 	for (size_t i = 0; i < n; i++) {
-		struct fl_region *region = find_in_slot(&slots[i], address);
+		struct fl_region *region = find_in_slot(&fl_region_slots[i], address);
 		if (region)
 			return region;
 	}
@@ -108,11 +100,11 @@ struct fl_region *fl_region_find(const void *address)
 
 struct fl_region *fl_region_next(const struct fl_region *after)
 {
-	size_t n = __atomic_load_n(&registry.nslots, __ATOMIC_ACQUIRE);
+	size_t n = __atomic_load_n(&fl_region_nslots, __ATOMIC_ACQUIRE);
 	bool found = after == NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		struct fl_region *region = __atomic_load_n(&slots[i].region, __ATOMIC_ACQUIRE);
+		struct fl_region *region = __atomic_load_n(&fl_region_slots[i].region, __ATOMIC_ACQUIRE);
 		if (region && found)
 			return region;
 		if (region == after)
@@ -293,7 +285,7 @@ void fl_region_set_limit(struct fl_region *region, size_t limit)
 
 void fl_region_fork_child(void)
 {
-	fl_lock_init(&registry.lock, FL_RANK_REGISTRY);
+	fl_lock_init(&registry_lock, FL_RANK_REGISTRY);
 	for (struct fl_region *region = NULL; (region = fl_region_next(region)) != NULL;) {
 		bool held = region->lock.word != 0;
 		fl_lock_init(&region->populate_lock, FL_RANK_POPULATE);

@@ -94,6 +94,18 @@ struct fl_region {
 	int8_t uncharge;          /* commit charges are worth giving back: -1 unknown */
 };
 
+/* A region and where it lies; see region.c for how it is read. */
+struct fl_region_slot {
+	uint64_t version;
+	uintptr_t base;
+	size_t length;            /* bytes; 0: no region */
+	struct fl_region *region; /* NULL: none */
+};
+
+/* All regions there are, for who looks from outside, and how many slots were ever used. */
+extern struct fl_region_slot fl_region_slots[];
+extern size_t fl_region_nslots;
+
 struct fl_region_options {
 	struct fl_backing_options backing;
 	size_t reserve;   /* bytes, rounded up to units and pages */

@@ -218,6 +218,14 @@ struct fl_failure fl_gate_failure(int error)
 	return (struct fl_failure){ gate.headroom.reason, error };
 }
 
+uint64_t fl_gate_room(void)
+{
+	fl_lock_take(&gate.lock);
+	uint64_t room = gate.headroom.room;
+	fl_lock_put(&gate.lock);
+	return room;
+}
+
 bool fl_gate_is_limited(void)
 {
 	return __atomic_load_n(&gate.limited, __ATOMIC_RELAXED);

@@ -73,6 +73,9 @@ bool fl_gate_lets_unproven(const struct fl_gate_request *request, size_t nbytes,
 /* The failure to report, by the limit that is nearest; error as the kernel gave it, or 0. */
 struct fl_failure fl_gate_failure(int error);
 
+/* Bytes that can still be had, as read last; for reports. */
+uint64_t fl_gate_room(void);
+
 /* Whether a memory cgroup has set a limit, as far as known: what is strict comes in with proof then. */
 bool fl_gate_is_limited(void);
 

@@ -8,6 +8,7 @@
 
 #include "diag/message.h"
 #include "diag/options.h"
+#include "gate/gate.h"
 #include "meta/claim.h"
 
 #define NRETRIES 16
@@ -179,6 +180,26 @@ void fl_arena_put(struct fallow_arena *arena, const struct fl_extent *extent, si
 	fl_arena_charge(arena, extent->region, -(ptrdiff_t)extent->n);
 }
 
+/* Bytes that the arena could still have had where it was refused. */
+static uint64_t headroom(const struct fallow_arena *arena, enum fallow_reason reason)
+{
+	const struct fl_region *region = arena->region;
+	size_t limit, used;
+
+	switch (reason) {
+	case FALLOW_REASON_ARENA_LIMIT:
+		limit = __atomic_load_n(arena->shares_region && arena->limit != 0 ? &arena->limit : &region->limit,
+					__ATOMIC_RELAXED);
+		used = __atomic_load_n(arena->shares_region ? &arena->taken : &region->present, __ATOMIC_RELAXED);
+		return limit > used ? limit - used : 0;
+	case FALLOW_REASON_MEMORY_CGROUP:
+	case FALLOW_REASON_SYSTEM_MEMORY:
+		return fl_gate_room();
+	default:
+		return FALLOW_HEADROOM_UNKNOWN;
+	}
+}
+
 bool fl_arena_retry(struct fallow_arena *arena, size_t size, struct fl_failure failure, unsigned int attempt)
 {
 	fallow_pressure_fn *pressure = arena->pressure;
@@ -192,7 +213,7 @@ bool fl_arena_retry(struct fallow_arena *arena, size_t size, struct fl_failure f
 		if (again)
 			return true;
 	}
-	fl_failure_keep(failure, size);
+	fl_failure_keep_with(failure, size, headroom(arena, failure.reason));
 	__atomic_add_fetch(&arena->nfailures, 1, __ATOMIC_RELAXED);
 	errno = ENOMEM;
 	return false;

@@ -22,17 +22,18 @@ struct freed {
 
 struct fl_lock fl_meta_lock = FL_LOCK_INIT(FL_RANK_META);
 
-/* Guarded by fl_meta_lock, but for mapped. */
+size_t fl_meta_nbytes;
+
+/* Guarded by fl_meta_lock. */
 static struct {
 	char *next;
 	char *end;
 	struct freed *lists[NLISTS];
-	size_t mapped; /* atomic */
 } meta;
 
 static void count(size_t length)
 {
-	__atomic_add_fetch(&meta.mapped, length, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&fl_meta_nbytes, length, __ATOMIC_RELAXED);
 }
 
 int fl_meta_map(void *address, size_t length)
@@ -63,7 +64,7 @@ bool fl_meta_unmap(void *address, size_t length)
 
 size_t fl_meta_mapped(void)
 {
-	return __atomic_load_n(&meta.mapped, __ATOMIC_RELAXED);
+	return __atomic_load_n(&fl_meta_nbytes, __ATOMIC_RELAXED);
 }
 
 /* A new chunk for the bump pointer; what is left of the old one is forgotten. */

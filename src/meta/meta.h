@@ -23,8 +23,9 @@ int fl_meta_map(void *address, size_t length);
 /* False, with everything still mapped, when the kernel refuses. */
 bool fl_meta_unmap(void *address, size_t length);
 
-/* Bytes mapped for metadata. */
+/* Bytes mapped for metadata; the word that counts them is atomic. */
 size_t fl_meta_mapped(void);
+extern size_t fl_meta_nbytes;
 
 /* Guards this layer's state, claims included. */
 extern struct fl_lock fl_meta_lock;

@@ -5,6 +5,7 @@
 #include <fallow/stats.h>
 
 #include <errno.h>
+#include <stdarg.h>
 
 #include "base/format.h"
 #include "cache/start.h"
@@ -16,7 +17,7 @@
 #include "meta/meta.h"
 #include "os/os.h"
 
-#define LINE_LENGTH 128
+#define LINE_LENGTH 192
 
 static void add_regions(struct fallow_stats *stats)
 {
@@ -53,8 +54,8 @@ int fallow_stats_read(struct fallow_stats *stats)
 	add_arenas(stats);
 	fl_decay_resume();
 	stats->metadata = fl_meta_mapped();
-	stats->nfailures = fl_failure_count();
-	stats->ncaches = fl_cache_count();
+	stats->nfailures = __atomic_load_n(&fl_nfailures, __ATOMIC_RELAXED);
+	stats->ncaches = __atomic_load_n(&fl_ncaches, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -98,26 +99,77 @@ static int write_all(int fd, const char *text, size_t length)
 	return 0;
 }
 
+/* What is written, on the caller's stack. */
+struct page {
+	char text[(FL_LENGTH(fields) + FALLOW_NFAILURES + 2) * LINE_LENGTH];
+	size_t used;
+};
+
+__attribute__((format(printf, 2, 3))) static void print(struct page *page, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	page->used += fl_format_list(page->text + page->used, sizeof(page->text) - page->used, format, arguments);
+	va_end(arguments);
+}
+
+static unsigned long value_of(const struct fallow_stats *stats, const struct field *field)
+{
+	return *(const uint64_t *)((const char *)stats + field->offset);
+}
+
+static void print_text(struct page *page, const struct fallow_stats *stats,
+		       const struct fallow_failure_record *failures, size_t nfailures)
+{
+	uint64_t now = fl_os_clock_ms_exact();
+
+	for (size_t i = 0; i < FL_LENGTH(fields); i++)
+		print(page, "fallow: %lu %s\n", value_of(stats, &fields[i]), fields[i].text);
+	for (size_t i = 0; i < nfailures; i++) {
+		const struct fallow_failure_record *failure = &failures[i];
+		print(page, "fallow: failure %lu, %lu ms ago: %lu bytes: %s", failure->number, now - failure->time_ms,
+		      failure->requested, fallow_reason_text(failure->reason));
+		if (failure->headroom != FALLOW_HEADROOM_UNKNOWN)
+			print(page, ", of which %lu bytes were left", failure->headroom);
+		print(page, "\n");
+	}
+}
+
+static void print_json(struct page *page, const struct fallow_stats *stats,
+		       const struct fallow_failure_record *failures, size_t nfailures)
+{
+	for (size_t i = 0; i < FL_LENGTH(fields); i++)
+		print(page, "%s\"%s\": %lu", i ? ", " : "{", fields[i].name, value_of(stats, &fields[i]));
+	print(page, ", \"failures\": [");
+	for (size_t i = 0; i < nfailures; i++) {
+		const struct fallow_failure_record *failure = &failures[i];
+		print(page, "%s{\"number\": %lu, \"time_ms\": %lu, \"requested\": %lu, \"reason\": \"%s\", \"errno\": %d",
+		      i ? ", " : "", failure->number, failure->time_ms, failure->requested,
+		      fallow_reason_text(failure->reason), failure->error);
+		if (failure->headroom != FALLOW_HEADROOM_UNKNOWN)
+			print(page, ", \"headroom\": %lu", failure->headroom);
+		print(page, "}");
+	}
+	print(page, "]}\n");
+}
+
 int fallow_stats_write(int fd, enum fallow_stats_format format)
 {
 	struct fallow_stats stats = FALLOW_STATS_INIT;
-	char text[FL_LENGTH(fields) * LINE_LENGTH];
-	size_t used = 0;
+	struct fallow_failure_record failures[FALLOW_NFAILURES];
+	struct page page;
 
 	if ((unsigned int)format > FALLOW_STATS_JSON)
 		return -EINVAL;
+	page.used = 0;
 	fallow_stats_read(&stats);
-	for (size_t i = 0; i < FL_LENGTH(fields); i++) {
-		unsigned long value = *(const uint64_t *)((const char *)&stats + fields[i].offset);
-		if (format == FALLOW_STATS_JSON)
-			used += fl_format(text + used, sizeof(text) - used, "%s\"%s\": %lu", i ? ", " : "{", fields[i].name,
-					  value);
-		else
-			used += fl_format(text + used, sizeof(text) - used, "fallow: %lu %s\n", value, fields[i].text);
-	}
+	size_t nfailures = fallow_failures(failures, FALLOW_NFAILURES);
 	if (format == FALLOW_STATS_JSON)
-		used += fl_format(text + used, sizeof(text) - used, "}\n");
-	return write_all(fd, text, used);
+		print_json(&page, &stats, failures, nfailures);
+	else
+		print_text(&page, &stats, failures, nfailures);
+	return write_all(fd, page.text, page.used);
 }
 
 __attribute__((destructor)) static void write_at_exit(void)
