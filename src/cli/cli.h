@@ -29,6 +29,7 @@ struct fl_command {
 int fl_run(int argc, char **argv);
 int fl_doctor(int argc, char **argv);
 int fl_pool(int argc, char **argv);
+int fl_stat(int argc, char **argv);
 
 /*
  * A command of commands (a list that ends with a NULL name): find the one that the arguments name and go on with the rest,

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "cli/text.h"
+
 static const char *const names[] = { "ok", "note", "problem" };
 
 __attribute__((format(printf, 1, 0))) static char *print(const char *format, va_list arguments)
@@ -74,21 +76,6 @@ void fl_report_write_text(const struct fl_report *report, FILE *stream)
 		counts[FL_PROBLEM] == 1 ? "" : "s");
 }
 
-/* Paths may hold any byte; what is no UTF-8 is for the reader to cope with. */
-static void write_string(const char *text, FILE *stream)
-{
-	fputc('"', stream);
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', stream);
-		if ((unsigned char)*text < ' ')
-			fprintf(stream, "\\u%04x", (unsigned int)*text);
-		else
-			fputc(*text, stream);
-	}
-	fputc('"', stream);
-}
-
 void fl_report_write_json(const struct fl_report *report, FILE *stream)
 {
 	fprintf(stream, "{\"verdict\":\"%s\",\"findings\":[", names[fl_report_verdict(report)]);
@@ -96,10 +83,10 @@ void fl_report_write_json(const struct fl_report *report, FILE *stream)
 		const struct fl_finding *finding = &report->findings[i];
 		fprintf(stream, "%s\n{\"verdict\":\"%s\",\"subject\":\"%s\",\"text\":", i == 0 ? "" : ",",
 			names[finding->verdict], finding->subject);
-		write_string(finding->text, stream);
+		fl_json_write_string(finding->text, stream);
 		if (finding->change != NULL) {
 			fputs(",\"change\":", stream);
-			write_string(finding->change, stream);
+			fl_json_write_string(finding->change, stream);
 		}
 		fputc('}', stream);
 	}

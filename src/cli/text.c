@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -126,4 +125,18 @@ bool fl_size_parse(const char *text, uint64_t *nbytes)
 bool fl_number_parse(const char *text, uint64_t *number)
 {
 	return take_number(&text, number) && *text == '\0';
+}
+
+void fl_json_write_string(const char *text, FILE *stream)
+{
+	fputc('"', stream);
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', stream);
+		if ((unsigned char)*text < ' ')
+			fprintf(stream, "\\u%04x", (unsigned int)*text);
+		else
+			fputc(*text, stream);
+	}
+	fputc('"', stream);
 }

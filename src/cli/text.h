@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* The first line of a file without its newline, cut to length. False when it cannot be read; the line is empty then. */
 bool fl_file_line(const char *path, char *line, size_t length);
@@ -31,6 +32,9 @@ const char *fl_size_print(uint64_t nbytes, char *text);
 
 /* Bytes from a number with K, M, G, T or nothing behind it. False for anything else, and what is beyond 2^63. */
 bool fl_size_parse(const char *text, uint64_t *nbytes);
+
+/* As a string of JSON, in quotes. Names and paths may hold any byte; what is no UTF-8 is for the reader to cope with. */
+void fl_json_write_string(const char *text, FILE *stream);
 
 /* A decimal number and nothing else. */
 bool fl_number_parse(const char *text, uint64_t *number);
