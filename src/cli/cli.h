@@ -28,6 +28,7 @@ struct fl_command {
 /* argv[0] is the name for messages, such as "fallow run". The result is the exit status. */
 int fl_run(int argc, char **argv);
 int fl_doctor(int argc, char **argv);
+int fl_map(int argc, char **argv);
 int fl_pool(int argc, char **argv);
 int fl_stat(int argc, char **argv);
 

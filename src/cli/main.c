@@ -12,6 +12,7 @@ int main(int argc, char **argv)
 		{ "run", "run a program on fallow", fl_run },
 		{ "doctor", "say what keeps this machine from huge pages, and what to change", fl_doctor },
 		{ "stat", "say what a running process has allocated", fl_stat },
+		{ "map", "draw how a running process uses its memory", fl_map },
 		{ "pool", "show, resize and mount pools of huge pages", fl_pool },
 		{ NULL, NULL, NULL }
 	};
