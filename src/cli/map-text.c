@@ -17,42 +17,51 @@ static bool is_drawn(const struct fl_terminal *terminal)
 	return terminal->colours && terminal->unicode;
 }
 
+/* Colours as they were set last in a row. */
+struct pen {
+	FILE *stream;
+	enum fl_state state, behind;
+};
+
 /* The kind of memory in front of what holds none. */
-static void print_block(FILE *stream, enum fl_state state, enum fl_state behind, uint64_t resident, uint64_t cell)
+static void print_block(struct pen *pen, enum fl_state state, enum fl_state behind, uint64_t resident, uint64_t cell)
 {
 	size_t height = (size_t)(resident * NBLOCKS / cell);
 
-	if (state == behind) {
-		fprintf(stream, "\033[48;5;%um ", fl_state_styles[behind].terminal);
-		return;
-	}
+	if (pen->state != state || pen->behind != behind)
+		fprintf(pen->stream, "\033[38;5;%u;48;5;%um", fl_state_styles[state].terminal,
+			fl_state_styles[behind].terminal);
+	pen->state = state;
+	pen->behind = behind;
 	height = height < 1 ? 1 : height > NBLOCKS ? NBLOCKS : height;
-	fprintf(stream, "\033[38;5;%u;48;5;%um%s", fl_state_styles[state].terminal, fl_state_styles[behind].terminal,
-		blocks[height - 1]);
+	fputs(state == behind ? " " : blocks[height - 1], pen->stream);
 }
 
-static void print_cell(FILE *stream, const struct fl_mix *mix, uint64_t cell, bool drawn)
+static void print_cell(struct pen *pen, const struct fl_mix *mix, uint64_t cell, bool drawn)
 {
 	enum fl_state state = fl_mix_main(mix);
 	uint64_t resident = fl_mix_resident(mix);
 	enum fl_state behind = mix->bytes[FL_UNTOUCHED] > mix->bytes[FL_DISCARDED] ? FL_UNTOUCHED : FL_DISCARDED;
 
 	if (!drawn)
-		fputc(fl_state_styles[state].letter, stream);
+		fputc(fl_state_styles[state].letter, pen->stream);
 	else
-		print_block(stream, state, resident == 0 ? state : behind, resident, cell);
+		print_block(pen, state, resident == 0 ? state : behind, resident, cell);
 }
 
 static void print_panel(FILE *stream, const struct fl_picture *picture, const struct fl_panel *panel, bool drawn)
 {
+	struct pen pen = { stream, FL_NSTATES, FL_NSTATES };
 	char text[160], offset[FL_SIZE_LENGTH];
 
 	fl_panel_describe(panel, text, sizeof(text));
 	fprintf(stream, "\n%s\n", text);
 	for (size_t i = 0; i < panel->ncells; i++) {
-		if (i % picture->ncolumns == 0)
+		if (i % picture->ncolumns == 0) {
 			fprintf(stream, "+%-7s ", fl_size_print(i * picture->cell, offset));
-		print_cell(stream, &panel->cells[i], picture->cell, drawn);
+			pen.state = FL_NSTATES;
+		}
+		print_cell(&pen, &panel->cells[i], picture->cell, drawn);
 		if (i % picture->ncolumns == picture->ncolumns - 1 || i == panel->ncells - 1)
 			fputs(drawn ? "\033[0m\n" : "\n", stream);
 	}

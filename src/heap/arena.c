@@ -28,6 +28,7 @@ static int create_blocks(struct fallow_arena *arena, const struct fl_region_opti
 {
 	struct fl_region_options options = *like;
 
+	options.backing.name = "fallow large blocks";
 	options.huge_from = options.thp == FALLOW_THP_ALWAYS ? 0 : BLOCKS_HUGE_FROM;
 	return fl_region_create(&options, &arena->blocks);
 }

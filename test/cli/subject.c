@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A program to be looked at from outside. It says "ready" and what it has, and ends when its standard input does.
+ *
+ *   subject still   an arena of known contents, where nothing happens
+ *   subject churn   two threads that allocate, free, fail, and make and destroy arenas as fast as they can
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <fallow/fallow.h>
+
+#define MiB ((size_t)1 << 20)
+#define NBLOCKS 256
+
+static struct fallow_arena *create(const char *name, size_t limit)
+{
+	struct fallow_arena_options options = FALLOW_ARENA_OPTIONS_INIT;
+	struct fallow_arena *arena;
+
+	options.name = name;
+	options.limit = limit;
+	options.decay_ms = FALLOW_DECAY_NEVER;
+	options.thp = FALLOW_THP_NEVER;
+	if (fallow_arena_create(&options, &arena) != 0)
+		abort();
+	return arena;
+}
+
+/* Small blocks, of which one is free, a large one, a refusal, and room that a large one has left after it. */
+static void still(void)
+{
+	struct fallow_arena *arena = create("still <life>", 8 * MiB);
+	char *small[1000];
+
+	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++)
+		small[i] = fallow_arena_malloc(arena, 200);
+	char *large = fallow_arena_malloc(arena, 3 * MiB), *idle = fallow_arena_malloc(arena, MiB);
+	if (fallow_arena_malloc(arena, 100 * MiB) != NULL)
+		abort();
+	fallow_arena_free(arena, idle);
+	fallow_arena_free(arena, small[500]);
+	printf("ready live=%p free=%p large=%p idle=%p\n", (void *)small[501], (void *)small[500], (void *)large,
+	       (void *)idle);
+}
+
+static void *churn(void *argument)
+{
+	void *blocks[NBLOCKS] = { NULL };
+	unsigned int seed = *(unsigned int *)argument;
+
+	for (unsigned int round = 0;; round++) {
+		unsigned int i = (unsigned int)rand_r(&seed) % NBLOCKS;
+		fallow_free(blocks[i]);
+		blocks[i] = fallow_malloc((size_t)rand_r(&seed) % (round % 64 == 0 ? MiB : 4096));
+		if (round % 4096 != 0)
+			continue;
+		struct fallow_arena *arena = create("passing", MiB);
+		if (fallow_arena_malloc(arena, 1000) == NULL || fallow_arena_malloc(arena, 3 * MiB) != NULL)
+			abort();
+		fallow_arena_destroy(arena);
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static unsigned int seeds[] = { 1, 2 };
+	pthread_t thread;
+	char byte;
+
+	if (argc != 2)
+		return 2;
+	if (strcmp(argv[1], "still") == 0)
+		still();
+	for (size_t i = 0; strcmp(argv[1], "churn") == 0 && i < 2; i++)
+		if (pthread_create(&thread, NULL, churn, &seeds[i]) != 0)
+			return 1;
+	if (strcmp(argv[1], "churn") == 0)
+		puts("ready");
+	fflush(stdout);
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	return 0;
+}
