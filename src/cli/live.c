@@ -105,12 +105,20 @@ static bool read_region(const struct fl_process *process, uint64_t slot, struct 
 		if (!read_element(process, "slot", slot, after) ||
 		    number_in(process, after, "slot.version") != version || !read)
 			continue;
-		*region = (struct fl_live_region){ .address = address };
+		*region = (struct fl_live_region){ .address = address, .slot = slot, .version = version };
 		bind(process, element, region_bindings, COUNT(region_bindings), region);
 		copy_name(process, element, region->name);
 		return true;
 	}
 	return false;
+}
+
+bool fl_live_region_lasts(const struct fl_process *process, const struct fl_live_region *region)
+{
+	char slot[ELEMENT_MAX];
+
+	return read_element(process, "slot", region->slot, slot) &&
+	       number_in(process, slot, "slot.version") == region->version;
 }
 
 /* The arena of a word, if there is one; what was destroyed while it was read counts as gone. */

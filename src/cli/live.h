@@ -14,6 +14,7 @@
 
 struct fl_live_region {
 	uint64_t address; /* of its record in the process */
+	uint64_t slot, version; /* where that is kept, and for how long: see fallow/live.h */
 	uint64_t base, nreserved, frontier; /* where it begins; granules */
 	uint64_t limit, taken, present; /* bytes */
 	uint64_t npopulates, ndiscards;
@@ -53,6 +54,9 @@ struct fl_live {
 /* Read all of it. False when the process has ended. What was read before with the same live is freed. */
 bool fl_live_read(struct fl_live *live, const struct fl_process *process);
 void fl_live_destroy(struct fl_live *live);
+
+/* False when the region has been destroyed since it was read. */
+bool fl_live_region_lasts(const struct fl_process *process, const struct fl_live_region *region);
 
 /* "anon", "hugetlb 2M", "memfd", "file": a static text of the next call. */
 const char *fl_live_backing(const struct fl_live_region *region);

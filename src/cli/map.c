@@ -80,23 +80,23 @@ static bool look(const struct fl_picture *picture, struct fl_panel *panel, uint6
 	return fl_residency_read(picture->process, panel->region, panel->length, cell, panel->cells);
 }
 
-/* Find where what is worth drawing of a region ends. */
-static bool measure(struct fl_picture *picture, const struct fl_live_region *region, uint64_t mapped)
+/* A panel for a region, from its base to where what is worth drawing of it ends; none if it is gone. */
+static void measure(struct fl_picture *picture, const struct fl_live_region *region, uint64_t mapped)
 {
-	struct fl_panel *panel = &picture->panels[picture->npanels++];
+	struct fl_panel panel = { .region = region, .mapped = mapped, .length = mapped };
 	uint64_t cell = picture->process->live.granule;
 
-	panel->region = region;
-	panel->mapped = panel->length = mapped;
 	while (mapped / cell > NCELLS_MEASURE)
 		cell *= 2;
-	if (!look(picture, panel, cell))
-		return false;
-	size_t n = panel->ncells;
-	while (n > 1 && fl_mix_main(&panel->cells[n - 1]) == FL_DISCARDED)
+	bool there = look(picture, &panel, cell);
+	size_t n = panel.ncells;
+	while (n > 1 && fl_mix_main(&panel.cells[n - 1]) == FL_DISCARDED)
 		n--;
-	panel->length = n * cell < mapped ? n * cell : mapped;
-	return true;
+	panel.length = n * cell < mapped ? n * cell : mapped;
+	free(panel.cells);
+	panel.cells = NULL;
+	if (there)
+		picture->panels[picture->npanels++] = panel;
 }
 
 static void add_up(struct fl_picture *picture, struct fl_panel *panel)
@@ -105,6 +105,23 @@ static void add_up(struct fl_picture *picture, struct fl_panel *panel)
 		fl_mix_add(&panel->sum, &panel->cells[i]);
 	panel->sum.bytes[FL_DISCARDED] += panel->mapped - panel->length;
 	fl_mix_add(&picture->sum, &panel->sum);
+}
+
+/* Look at all panels again, as they are to be drawn; those of regions that have gone since then go too. */
+static void look_again(struct fl_picture *picture)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < picture->npanels; i++) {
+		struct fl_panel panel = picture->panels[i];
+		if (!look(picture, &panel, picture->cell)) {
+			free(panel.cells);
+			continue;
+		}
+		add_up(picture, &panel);
+		picture->panels[n++] = panel;
+	}
+	picture->npanels = n;
 }
 
 bool fl_picture_take(struct fl_picture *picture, const struct fl_process *process, const struct fl_live *live,
@@ -118,18 +135,14 @@ bool fl_picture_take(struct fl_picture *picture, const struct fl_process *proces
 		uint64_t mapped = fl_residency_length(process, &live->regions[i]);
 		if (mapped == 0)
 			picture->nempty++;
-		else if (!measure(picture, &live->regions[i], mapped))
-			return false;
+		else
+			measure(picture, &live->regions[i], mapped);
 	}
 	for (size_t i = 0; i < picture->npanels; i++)
 		longest = picture->panels[i].length > longest ? picture->panels[i].length : longest;
 	while (longest > picture->cell * ncolumns * nrows)
 		picture->cell *= 2;
-	for (size_t i = 0; i < picture->npanels; i++) {
-		if (!look(picture, &picture->panels[i], picture->cell))
-			return false;
-		add_up(picture, &picture->panels[i]);
-	}
+	look_again(picture);
 	return fl_process_lives(process);
 }
 

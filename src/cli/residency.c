@@ -212,5 +212,5 @@ bool fl_residency_read(const struct fl_process *process, const struct fl_live_re
 	free(survey.free);
 	if (pagemap >= 0)
 		close(pagemap);
-	return read;
+	return read && fl_live_region_lasts(process, region);
 }

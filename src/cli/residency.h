@@ -38,7 +38,8 @@ extern const struct fl_state_style fl_state_styles[FL_NSTATES];
 
 /*
  * Cut the first length bytes of what is mapped of a region, whole granules, into cells of cell bytes, a power of two of at
- * least a granule, the last of which may lie half beyond, and add up the states of each. False when the process has ended.
+ * least a granule, the last of which may lie half beyond, and add up the states of each. False when the region is gone, or the whole
+ * process.
  */
 bool fl_residency_read(const struct fl_process *process, const struct fl_live_region *region, uint64_t length,
 		       uint64_t cell, struct fl_mix *cells);
