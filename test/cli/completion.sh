@@ -23,7 +23,7 @@ completes() {
 	[ "$got" = "$wanted" ] || fail "'${COMP_WORDS[*]}' is completed to '$got', not '$wanted'"
 }
 
-completes fallow "" : run doctor pool
+completes fallow "" : run doctor stat map pool
 completes fallow d : doctor
 completes fallow x : ""
 completes fallow --v : --version
@@ -37,8 +37,12 @@ completes fallow doctor m : mounts memory-cgroup
 completes fallow pool "" : show resize mount umount
 completes fallow pool resize --s : --size=
 completes fallow pool mount --o : --owner=
+completes fallow stat $$ : $$
+completes fallow stat --w : --watch
+completes fallow map --o : --output=
 mkdir "$scratch/directory"
 touch "$scratch/dull-file"
+completes fallow map -o "$scratch/d" : "$scratch/directory" "$scratch/dull-file"
 completes fallow pool mount "$scratch/d" : "$scratch/directory"
 completes fallow run "$top_builddir/.libs/libfallow-malloc.so.nonexistent" : ""
 completes fallow run -- sha256su : sha256sum

@@ -28,6 +28,8 @@ described() {
 described "" fallow
 described run fallow-run
 described doctor fallow-doctor
+described stat fallow-stat
+described map fallow-map
 for command in "pool" "pool show" "pool resize" "pool mount" "pool umount"; do
 	described "$command" fallow-pool
 done
