@@ -59,6 +59,8 @@ struct fallow_live {
 	const void *caches;                     /* words: addresses of caches, or 0, by the id in the top 16 bits of a map's word */
 	const void *classes;                    /* "class": sizes of slots */
 	uint64_t nclasses;
+	const void *reasons;                    /* words: addresses of texts, by failure.reason */
+	uint64_t nreasons;
 };
 
 #ifdef __cplusplus

@@ -34,6 +34,8 @@ static const struct fallow_live_field fields[] = {
 	FIELD("region.name", struct fl_region, backing.name),
 	FIELD("region.units", struct fl_region, units),
 	FIELD("region.map", struct fl_region, map),
+	FIELD("region.descriptors", struct fl_region, descriptors),
+	{ "descriptor", 0, FL_DESCRIPTOR_SIZE },
 
 	ELEMENT("unit", struct fl_unit),
 	FIELD("unit.free", struct fl_unit, free),
@@ -66,7 +68,6 @@ static const struct fallow_live_field fields[] = {
 	ELEMENT("cache", struct fl_cache),
 	FIELD("cache.heads", struct fl_cache, heads),
 	FIELD("cache.arena", struct fl_cache, arena),
-	FIELD("cache.inbox", struct fl_cache, inbox),
 
 	ELEMENT("slab", struct fl_slab),
 	FIELD("slab.start", struct fl_slab, start),
@@ -105,6 +106,8 @@ __attribute__((used, aligned(FALLOW_LIVE_ALIGNMENT))) struct fallow_live fl_live
 	.caches = fl_cache_with_id,
 	.classes = fl_classes,
 	.nclasses = FL_NCLASSES,
+	.reasons = fl_reason_texts,
+	.nreasons = FL_NREASONS,
 };
 
 void fl_live_start(void)

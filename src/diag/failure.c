@@ -93,7 +93,7 @@ int fallow_last_failure(struct fallow_failure *failure)
 	return 0;
 }
 
-static const char *const texts[] = {
+const char *const fl_reason_texts[FL_NREASONS] = {
 	[FALLOW_REASON_NONE] = "none",
 	[FALLOW_REASON_POOL_EMPTY] = "huge-page pool empty",
 	[FALLOW_REASON_HUGETLB_CGROUP] = "hugetlb cgroup limit",
@@ -113,5 +113,5 @@ static const char *const texts[] = {
 
 const char *fallow_reason_text(enum fallow_reason reason)
 {
-	return (unsigned int)reason < FL_LENGTH(texts) ? texts[reason] : "unknown";
+	return (unsigned int)reason < FL_NREASONS ? fl_reason_texts[reason] : "unknown";
 }

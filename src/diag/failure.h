@@ -17,6 +17,11 @@ struct fl_failure {
 	int error;
 };
 
+#define FL_NREASONS (FALLOW_REASON_MAP_LIMIT + 1)
+
+/* Their texts, for who looks from outside; everybody else calls fallow_reason_text(). */
+extern const char *const fl_reason_texts[FL_NREASONS];
+
 /* Keep a failure as the calling thread's last, and among the process's. requested: bytes the user asked for. */
 void fl_failure_keep(struct fl_failure failure, size_t requested) FL_COLD;
 
