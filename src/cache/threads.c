@@ -48,9 +48,7 @@ static struct {
 	unsigned int nfree;
 } ids = { .lock = FL_LOCK_INIT(FL_RANK_IDS), .next = FIRST_ID };
 
-static struct fl_lock arenas_lock = FL_LOCK_INIT(FL_RANK_ARENAS);
-
-size_t fl_arena_nindices; /* atomic */
+struct fl_arena_registry fl_arena_registry = { .lock = FL_LOCK_INIT(FL_RANK_ARENAS) };
 
 /* Apart from what is initialised: so they cost no memory until they are used. Atomic; written under the locks above. */
 struct fl_cache *fl_cache_with_id[NIDS];
@@ -207,13 +205,13 @@ struct fl_cache *fl_cache_of(struct fallow_arena *arena)
 
 static void park_table(void)
 {
-	fl_lock_take(&arenas_lock);
+	fl_lock_take(&fl_arena_registry.lock);
 	for (size_t i = 0; i < table->n; i++) {
 		struct fallow_arena *arena = fl_arena_by_index[i];
 		if (arena && table->entries[i].cache && table->entries[i].serial == arena->serial)
 			park(table->entries[i].cache);
 	}
-	fl_lock_put(&arenas_lock);
+	fl_lock_put(&fl_arena_registry.lock);
 	fl_meta_free(table, sizeof(*table) + table->n * sizeof(struct entry));
 	table = NULL;
 }
@@ -247,26 +245,26 @@ int fl_cache_attach(struct fallow_arena *arena)
 {
 	int result = -ENOMEM;
 
-	fl_lock_take(&arenas_lock);
+	fl_lock_take(&fl_arena_registry.lock);
 	for (unsigned int i = 0; i < NARENAS && result != 0; i++) {
 		if (fl_arena_by_index[i] == NULL) {
 			arena->index = i;
 			__atomic_store_n(&fl_arena_by_index[i], arena, __ATOMIC_RELEASE);
-			if (i >= fl_arena_nindices)
-				__atomic_store_n(&fl_arena_nindices, i + 1, __ATOMIC_RELEASE);
+			if (i >= fl_arena_registry.n)
+				__atomic_store_n(&fl_arena_registry.n, i + 1, __ATOMIC_RELEASE);
 			result = 0;
 		}
 	}
-	fl_lock_put(&arenas_lock);
+	fl_lock_put(&fl_arena_registry.lock);
 	return result;
 }
 
 void fl_cache_detach(struct fallow_arena *arena)
 {
 	fl_decay_pause();
-	fl_lock_take(&arenas_lock);
+	fl_lock_take(&fl_arena_registry.lock);
 	__atomic_store_n(&fl_arena_by_index[arena->index], NULL, __ATOMIC_RELEASE);
-	fl_lock_put(&arenas_lock);
+	fl_lock_put(&fl_arena_registry.lock);
 	fl_decay_resume();
 	for (struct fl_cache *cache = arena->caches, *next; cache; cache = next) {
 		next = cache->next;
@@ -278,7 +276,7 @@ void fl_cache_detach(struct fallow_arena *arena)
 
 struct fallow_arena *fl_arena_next(const struct fallow_arena *after)
 {
-	size_t n = __atomic_load_n(&fl_arena_nindices, __ATOMIC_ACQUIRE);
+	size_t n = __atomic_load_n(&fl_arena_registry.n, __ATOMIC_ACQUIRE);
 
 	for (size_t i = after ? after->index + 1 : 0; i < n; i++) {
 		struct fallow_arena *arena = __atomic_load_n(&fl_arena_by_index[i], __ATOMIC_ACQUIRE);
@@ -291,7 +289,7 @@ struct fallow_arena *fl_arena_next(const struct fallow_arena *after)
 void fl_cache_fork_child(void)
 {
 	fl_lock_init(&ids.lock, FL_RANK_IDS);
-	fl_lock_init(&arenas_lock, FL_RANK_ARENAS);
+	fl_lock_init(&fl_arena_registry.lock, FL_RANK_ARENAS);
 	for (struct fallow_arena *arena = NULL; (arena = fl_arena_next(arena)) != NULL;) {
 		fl_lock_init(&arena->lock, FL_RANK_ARENA);
 		fl_lock_init(&arena->shared_lock, FL_RANK_SHARED);

@@ -32,9 +32,14 @@ extern size_t fl_ncaches;
 /* Caches by their id, NULL where it is free; for who looks from outside. */
 extern struct fl_cache *fl_cache_with_id[];
 
-/* Arenas by their index, NULL where there is none, and how many indices were ever used; for who looks from outside. */
+/* All arenas by their index, NULL where there is none; here for who looks from outside. */
+struct fl_arena_registry {
+	struct fl_lock lock;
+	size_t n; /* indices ever used; atomic */
+};
+
+extern struct fl_arena_registry fl_arena_registry;
 extern struct fallow_arena *fl_arena_by_index[];
-extern size_t fl_arena_nindices;
 
 /* For each arena in turn, as fl_region_next(). */
 struct fallow_arena *fl_arena_next(const struct fallow_arena *after);

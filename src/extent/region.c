@@ -23,9 +23,7 @@
  * that is not the one it is after. To know an address in a region is to come after the region's creation, and a region
  * whose memory is in use is not destroyed, so its slot does not change, nor is there an older one for the same place.
  */
-static struct fl_lock registry_lock = FL_LOCK_INIT(FL_RANK_REGISTRY);
-
-size_t fl_region_nslots;
+struct fl_region_registry fl_region_registry = { .lock = FL_LOCK_INIT(FL_RANK_REGISTRY) };
 
 /* Not among what is initialised: a slot costs no memory until it is used. */
 struct fl_region_slot fl_region_slots[NREGIONS];
@@ -47,29 +45,29 @@ static int register_region(struct fl_region *region)
 {
 	int result = -ENOMEM;
 
-	fl_lock_take(&registry_lock);
+	fl_lock_take(&fl_region_registry.lock);
 	for (size_t i = 0; i < NREGIONS; i++) {
 		struct fl_region_slot *slot = &fl_region_slots[i];
 		if (slot->region == NULL) {
 			write_slot(slot, region->base, region->nreserved << FL_GRANULE_SHIFT, region);
-			if (i >= fl_region_nslots)
-				__atomic_store_n(&fl_region_nslots, i + 1, __ATOMIC_RELEASE);
+			if (i >= fl_region_registry.nslots)
+				__atomic_store_n(&fl_region_registry.nslots, i + 1, __ATOMIC_RELEASE);
 			result = 0;
 			break;
 		}
 	}
-	fl_lock_put(&registry_lock);
+	fl_lock_put(&fl_region_registry.lock);
 	return result;
 }
 
 static void unregister_region(const struct fl_region *region)
 {
-	fl_lock_take(&registry_lock);
-	for (size_t i = 0; i < fl_region_nslots; i++) {
+	fl_lock_take(&fl_region_registry.lock);
+	for (size_t i = 0; i < fl_region_registry.nslots; i++) {
 		if (fl_region_slots[i].region == region)
 			write_slot(&fl_region_slots[i], 0, 0, NULL);
 	}
-	fl_lock_put(&registry_lock);
+	fl_lock_put(&fl_region_registry.lock);
 }
 
 /* The slot's region if the address lies in it. */
@@ -88,7 +86,7 @@ static struct fl_region *find_in_slot(const struct fl_region_slot *slot, const v
 
 struct fl_region *fl_region_find(const void *address)
 {
-	size_t n = __atomic_load_n(&fl_region_nslots, __ATOMIC_ACQUIRE);
+	size_t n = __atomic_load_n(&fl_region_registry.nslots, __ATOMIC_ACQUIRE);
 
 	for (size_t i = 0; i < n; i++) {
 		struct fl_region *region = find_in_slot(&fl_region_slots[i], address);
@@ -100,7 +98,7 @@ struct fl_region *fl_region_find(const void *address)
 
 struct fl_region *fl_region_next(const struct fl_region *after)
 {
-	size_t n = __atomic_load_n(&fl_region_nslots, __ATOMIC_ACQUIRE);
+	size_t n = __atomic_load_n(&fl_region_registry.nslots, __ATOMIC_ACQUIRE);
 	bool found = after == NULL;
 
 	for (size_t i = 0; i < n; i++) {
@@ -285,7 +283,7 @@ void fl_region_set_limit(struct fl_region *region, size_t limit)
 
 void fl_region_fork_child(void)
 {
-	fl_lock_init(&registry_lock, FL_RANK_REGISTRY);
+	fl_lock_init(&fl_region_registry.lock, FL_RANK_REGISTRY);
 	for (struct fl_region *region = NULL; (region = fl_region_next(region)) != NULL;) {
 		bool held = region->lock.word != 0;
 		fl_lock_init(&region->populate_lock, FL_RANK_POPULATE);

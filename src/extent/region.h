@@ -102,9 +102,14 @@ struct fl_region_slot {
 	struct fl_region *region; /* NULL: none */
 };
 
-/* All regions there are, for who looks from outside, and how many slots were ever used. */
+/* All regions there are; here for who looks from outside. */
+struct fl_region_registry {
+	struct fl_lock lock;
+	size_t nslots; /* slots ever used */
+};
+
+extern struct fl_region_registry fl_region_registry;
 extern struct fl_region_slot fl_region_slots[];
-extern size_t fl_region_nslots;
 
 struct fl_region_options {
 	struct fl_backing_options backing;

@@ -147,16 +147,18 @@ EXPORT int malloc_trim(size_t pad)
 	return fl_arena_purge(arena) != 0;
 }
 
+/* As glibc has it: large blocks apart, and of the rest the sum of what is used and what is free. */
 EXPORT struct mallinfo2 mallinfo2(void)
 {
 	struct fallow_stats stats = FALLOW_STATS_INIT;
 
 	fallow_stats_read(&stats);
+	size_t used = stats.taken > stats.large ? stats.taken - stats.large : 0;
 	return (struct mallinfo2){
-		.arena = stats.populated,
+		.arena = used + stats.idle,
 		.hblks = stats.nlarge,
 		.hblkhd = stats.large,
-		.uordblks = stats.taken,
+		.uordblks = used,
 		.fordblks = stats.idle,
 		.keepcost = stats.idle,
 	};
@@ -185,6 +187,20 @@ EXPORT int mallopt(int parameter, int value)
 	return 1;
 }
 
+static void write_failures(FILE *stream)
+{
+	struct fallow_failure_record failures[FALLOW_NFAILURES];
+	size_t n = fallow_failures(failures, FALLOW_NFAILURES);
+
+	for (size_t i = 0; i < n; i++) {
+		fprintf(stream, "<failure number=\"%lu\" time_ms=\"%lu\" requested=\"%zu\"",
+			(unsigned long)failures[i].number, (unsigned long)failures[i].time_ms, failures[i].requested);
+		if (failures[i].headroom != FALLOW_HEADROOM_UNKNOWN)
+			fprintf(stream, " headroom=\"%lu\"", (unsigned long)failures[i].headroom);
+		fprintf(stream, " errno=\"%d\" reason=\"%s\"/>\n", failures[i].error, fallow_reason_text(failures[i].reason));
+	}
+}
+
 EXPORT int malloc_info(int options, FILE *stream)
 {
 	struct fallow_stats stats = FALLOW_STATS_INIT;
@@ -194,18 +210,22 @@ EXPORT int malloc_info(int options, FILE *stream)
 		return -1;
 	}
 	fallow_stats_read(&stats);
-	int n = fprintf(stream,
-			"<malloc version=\"fallow-1\">\n"
-			"<total type=\"large\" count=\"%lu\" size=\"%zu\"/>\n"
-			"<total type=\"slab\" count=\"%lu\"/>\n"
-			"<system type=\"current\" size=\"%zu\"/>\n"
-			"<taken size=\"%zu\"/>\n"
-			"<idle size=\"%zu\"/>\n"
-			"<metadata size=\"%zu\"/>\n"
-			"</malloc>\n",
-			(unsigned long)stats.nlarge, stats.large, (unsigned long)stats.nslabs, stats.populated, stats.taken,
-			stats.idle, stats.metadata);
-	return n < 0 ? -1 : 0;
+	fprintf(stream,
+		"<malloc version=\"fallow-1\">\n"
+		"<total type=\"large\" count=\"%lu\" size=\"%zu\"/>\n"
+		"<total type=\"slab\" count=\"%lu\"/>\n"
+		"<system type=\"current\" size=\"%zu\"/>\n"
+		"<taken size=\"%zu\"/>\n"
+		"<idle size=\"%zu\"/>\n"
+		"<spilled size=\"%zu\"/>\n"
+		"<metadata size=\"%zu\"/>\n"
+		"<arenas count=\"%lu\"/>\n"
+		"<failures count=\"%lu\"/>\n",
+		(unsigned long)stats.nlarge, stats.large, (unsigned long)stats.nslabs, stats.populated, stats.taken, stats.idle,
+		stats.spilled, stats.metadata, (unsigned long)stats.narenas, (unsigned long)stats.nfailures);
+	write_failures(stream);
+	fputs("</malloc>\n", stream);
+	return ferror(stream) ? -1 : 0;
 }
 
 EXPORT void malloc_stats(void)

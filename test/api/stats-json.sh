@@ -14,6 +14,8 @@ ncaches""".split()
 found = json.load(open(sys.argv[1]))
 bad = [name for name in counters if not isinstance(found.get(name), int)]
 assert not bad, f"no number for {bad} in {found}"
+failure, = found["failures"]
+assert failure["requested"] == 2 << 20 and failure["reason"] == "arena limit" and failure["headroom"] < 1 << 20, failure
 assert found["narenas"] >= 1 and found["nfailures"] >= 1 and found["taken"] >= 100, found
 END
 

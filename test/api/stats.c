@@ -154,6 +154,37 @@ static void failures_are_kept_by_thread(void **state)
 	fallow_arena_destroy(arena);
 }
 
+static void failures_of_all_threads_are_listed(void **state)
+{
+	struct fallow_failure_record records[FALLOW_NFAILURES + 1];
+	struct fallow_arena *arena = create(2 * MiB);
+	uint64_t before = stats_now().nfailures;
+	pthread_t thread;
+
+	(void)state;
+	/* Taken whole, so that nothing is left below the limit. */
+	assert_non_null(fallow_arena_malloc(arena, MiB));
+	for (size_t i = 1; i <= FALLOW_NFAILURES + 4; i++)
+		assert_null(fallow_arena_malloc(arena, 4 * MiB + i));
+	assert_int_equal(pthread_create(&thread, NULL, fail_in_a_thread, arena), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(fallow_failures(records, FALLOW_NFAILURES + 1), FALLOW_NFAILURES);
+	assert_int_equal(records[0].requested, 3 * MiB);
+	for (size_t i = 0; i < FALLOW_NFAILURES; i++) {
+		assert_int_equal(records[i].number, before + FALLOW_NFAILURES + 5 - i);
+		assert_int_equal(records[i].reason, FALLOW_REASON_ARENA_LIMIT);
+		assert_int_equal(records[i].headroom, MiB);
+		if (i > 0) {
+			assert_int_equal(records[i].requested, 4 * MiB + FALLOW_NFAILURES + 5 - i);
+			assert_true(records[i].time_ms <= records[i - 1].time_ms);
+		}
+	}
+	assert_int_equal(fallow_failures(records, 1), 1);
+	assert_int_equal(records[0].requested, 3 * MiB);
+	assert_int_equal(fallow_failures(NULL, 0), 0);
+	fallow_arena_destroy(arena);
+}
+
 static size_t written(enum fallow_stats_format format, char *text, size_t length)
 {
 	int fd = memfd_create("stats", 0);
@@ -228,6 +259,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(struct_sizes),
 		cmocka_unit_test(reasons_have_texts),
 		cmocka_unit_test(failures_are_kept_by_thread),
+		cmocka_unit_test(failures_of_all_threads_are_listed),
 		cmocka_unit_test(both_formats_have_every_counter),
 		cmocka_unit_test(what_cannot_be_written_is_said),
 	};

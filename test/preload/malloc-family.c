@@ -447,12 +447,17 @@ static void malloc_info_writes_xml(void **state)
 	size_t length = 0;
 	FILE *stream = open_memstream(&text, &length);
 	void *blocks[] = {malloc(10), malloc(5000), malloc(3 * MIB)};
+	volatile size_t too_large = SIZE_MAX - 4711;
+	char expected[64];
 
 	(void)state;
+	assert_null(malloc(too_large));
 	assert_int_equal(malloc_info(0, stream), 0);
 	fclose(stream);
 	assert_true(strncmp(text, "<malloc version=\"", 17) == 0);
 	assert_xml(text);
+	snprintf(expected, sizeof(expected), " requested=\"%zu\" ", too_large);
+	assert_non_null(strstr(text, expected));
 	free(text);
 	for (int i = 0; i < 3; i++)
 		free(blocks[i]);
@@ -469,7 +474,11 @@ static void figures_follow_what_is_in_use(void **state)
 	for (int i = 0; i < 1000; i++)
 		small[i] = malloc(1000);
 	between = mallinfo2();
-	assert_true(between.uordblks + between.hblkhd >= before.uordblks + before.hblkhd + 8 * MIB + 1000000);
+	/* As glibc has them: large blocks are apart. */
+	assert_int_equal(between.hblks, before.hblks + 1);
+	assert_int_equal(between.hblkhd, before.hblkhd + 8 * MIB);
+	assert_true(between.uordblks >= 1000000 && between.uordblks < before.uordblks + 8 * MIB);
+	assert_int_equal(between.arena, between.uordblks + between.fordblks);
 	for (int i = 0; i < 1000; i++)
 		free(small[i]);
 	free(large);
