@@ -18,6 +18,10 @@
  * It takes userfaultfd (Linux 5.7, 5.19 for shared memory and huge pages), and that in its full form, which kernel and
  * system calls respect: CAP_SYS_PTRACE, vm.unprivileged_userfaultfd=1, or access to /dev/userfaultfd.
  *
+ * Images can form a chain: one of everything, and then each with what has changed since the one before. From the first on
+ * the map is watched: a thread of fallow's own sees the first write to each page after each image, which then takes some
+ * microseconds, and so does a touch of what is not there. What is populated again counts as changed, whatever it held.
+ *
  * doc/snapshot-format.md has the image, which is written from start to end: a pipe or a socket will do. Each block has a
  * checksum (CRC-32C) and the end a trailer, so that a damaged or torn image is known for one.
  */
@@ -32,10 +36,18 @@ extern "C" {
 
 struct fallow_snapshot;
 
+/* What an image has, and whether the map is watched for the next. */
+enum fallow_snapshot_kind {
+	FALLOW_SNAPSHOT_WHOLE,   /* everything; not watched */
+	FALLOW_SNAPSHOT_BASE,    /* everything: a chain begins */
+	FALLOW_SNAPSHOT_CHANGES, /* what has changed since the chain's last image: the chain goes on */
+};
+
 struct fallow_snapshot_options {
 	size_t size;   /* of this struct: set by FALLOW_SNAPSHOT_OPTIONS_INIT */
 	size_t memory; /* bytes for copies that wait to be written, rounded up to pages of the map; 0: 32 MiB */
 	bool sync;     /* have the image on the disk (fdatasync) before it counts as finished */
+	enum fallow_snapshot_kind kind;
 };
 
 #ifdef __cplusplus
@@ -55,10 +67,15 @@ static inline fallow_snapshot_options fallow_snapshot_options_init(void)
  * Take a snapshot of the whole map: on return it is taken, and its image is being written to fd from where fd's
  * position is. fd may be closed. options may be NULL. Until fallow_snapshot_wait() the map cannot be resized, destroyed
  * or taken again: -EBUSY.
- * -EINVAL: a struct of a size this library does not know. -EBADF: fd is not open for writing. -EBUSY: a snapshot is
+ *
+ * A chain lasts until another image of everything is taken, fallow_snapshot_stop(), or the first image of it that is
+ * given up or cannot be written. It also ends, for the worse, when there is no memory to note a change; a child of fork
+ * has none. Then CHANGES is -ENOENT: take a BASE.
+ *
+ * -EINVAL: a struct of a size this library does not know; no such kind. -ENOENT: no chain to go on with. -EBADF: fd is not open for writing. -EBUSY: a snapshot is
  * being taken, or somebody else has a userfaultfd on the map. -EPERM: no right to userfaultfd, see above. -EOPNOTSUPP:
  * the kernel cannot protect this backing; ordinary files it never can. -ENOMEM, -EMFILE, -ENFILE, -EAGAIN: no memory,
- * descriptors or threads. The map is as before after a failure.
+ * descriptors or threads. The map is as before after a failure, but a chain may have ended.
  */
 FALLOW_API int fallow_snapshot_take(struct fallow_map *map, int fd, const struct fallow_snapshot_options *options,
 				    struct fallow_snapshot **snapshot);
@@ -103,6 +120,9 @@ FALLOW_API int fallow_snapshot_progress(struct fallow_snapshot *snapshot, struct
  */
 FALLOW_API void fallow_snapshot_cancel(struct fallow_snapshot *snapshot);
 
+/* End the map's chain: it is watched no longer. -ENOENT: there is none. -EBUSY: a snapshot is being taken. */
+FALLOW_API int fallow_snapshot_stop(struct fallow_map *map);
+
 struct fallow_restore_options {
 	size_t size;                  /* of this struct: set by FALLOW_RESTORE_OPTIONS_INIT */
 	fallow_progress_fn *progress; /* done and total are bytes of content; the image may have less. May be NULL */
@@ -127,9 +147,13 @@ static inline fallow_restore_options fallow_restore_options_init(void)
  * without content are left unpopulated, those with content are populated for writing. The map may be longer than the
  * one that was taken, and of another backing and page size. options may be NULL. Others must not use the map meanwhile.
  *
- * 0, or with the map as it was: -EBADMSG: no image; -ERANGE: longer than the map; -EOPNOTSUPP: made by a later version,
- * holds changes only, a private map of a file that had content, or a filesystem that cannot punch holes; -EINVAL: a
- * struct of a size this library does not know; -EBADF.
+ * A chain is restored image by image in the order in which they were taken, and nothing else done to the map between: one
+ * of changes fits only a map whose last restore was of the image before it. What ends early ends a chain: what came before
+ * can be restored anew.
+ *
+ * 0, or with the map as it was: -EBADMSG: no image; -ERANGE: longer than the map; -ESTALE: changes to another image than
+ * the one restored last; -EOPNOTSUPP: made by a later version, a private map of a file that had content, or a filesystem
+ * that cannot punch holes; -EINVAL: a struct of a size this library does not know; -EBADF.
  * With the map empty, all of it discarded: -EBADMSG: truncated, torn or damaged; -ENOMEM and -EFAULT as
  * fallow_map_populate() has them; -ECANCELED: progress returned false; what read(2) says.
  */

@@ -106,6 +106,7 @@ int fl_image_begin(struct fl_image_out *out, const struct fl_descriptor *file, c
 	if (result != 0)
 		return result;
 	out->waits = !S_ISREG(stat.st_mode) && !S_ISBLK(stat.st_mode);
+	out->changes = fl_image_has_parent(header);
 	header->magic = FL_IMAGE_MAGIC;
 	header->version = FL_IMAGE_VERSION;
 	header->header_size = sizeof(*header);
@@ -161,13 +162,22 @@ int fl_image_put(struct fl_image_out *out, uint64_t offset, const void *content,
 	const unsigned char *bytes = content;
 	int result = 0;
 
-	for (size_t at = run(bytes, length, true); at < length && result == 0; at += run(bytes + at, length - at, true)) {
-		size_t n = run(bytes + at, fl_min(length - at, FL_IMAGE_LONGEST), false);
+	for (size_t at = 0, n; at < length && result == 0; at += n) {
+		n = run(bytes + at, length - at, true);
+		if (n != 0 && out->changes)
+			result = fl_image_put_hole(out, offset + at, n);
+		if (n != 0)
+			continue;
+		n = run(bytes + at, fl_min(length - at, FL_IMAGE_LONGEST), false);
 		result = put_record(out, FL_IMAGE_DATA, offset + at, n, bytes + at);
 		out->ndata += n;
-		at += n;
 	}
 	return result;
+}
+
+int fl_image_put_hole(struct fl_image_out *out, uint64_t offset, uint64_t length)
+{
+	return put_record(out, FL_IMAGE_HOLE, offset, length, NULL);
 }
 
 int fl_image_end(struct fl_image_out *out)
@@ -221,6 +231,7 @@ int fl_image_open(struct fl_image_in *in, int fd, struct fl_image_header *header
 		result = map_buffer(&in->bytes, FL_IMAGE_LONGEST);
 	in->seed = header->checksum;
 	in->length = header->length;
+	in->changes = fl_image_has_parent(header);
 	return result;
 }
 
@@ -230,9 +241,10 @@ static bool is_plausible(const struct fl_image_in *in, const struct fl_image_rec
 		return false;
 	if (r->kind == FL_IMAGE_END)
 		return r->offset == 0 && r->length == in->ndata;
-	return r->kind == FL_IMAGE_DATA && r->length != 0 && r->length <= FL_IMAGE_LONGEST &&
-	       r->offset % FL_IMAGE_GRANULE == 0 && r->length % FL_IMAGE_GRANULE == 0 && r->offset < in->length &&
-	       r->length <= in->length - r->offset;
+	if (!(r->kind == FL_IMAGE_DATA && r->length <= FL_IMAGE_LONGEST) && !(r->kind == FL_IMAGE_HOLE && in->changes))
+		return false;
+	return r->length != 0 && r->offset % FL_IMAGE_GRANULE == 0 && r->length % FL_IMAGE_GRANULE == 0 &&
+	       r->offset < in->length && r->length <= in->length - r->offset;
 }
 
 int fl_image_next(struct fl_image_in *in, struct fl_image_record *record)

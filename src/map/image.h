@@ -54,6 +54,7 @@ struct fl_image_out {
 	const struct fl_descriptor *file;
 	const struct fl_descriptor *stop; /* when it is readable, writing ends with -ECANCELED */
 	bool waits;     /* writing may wait long, for a reader */
+	bool changes;   /* the image has a parent: what is zero is recorded as a hole */
 	uint32_t seed;
 	uint64_t nrecords;
 	uint64_t ndata;
@@ -69,8 +70,14 @@ struct fl_image_out {
 int fl_image_begin(struct fl_image_out *out, const struct fl_descriptor *file, const struct fl_descriptor *stop,
 		   struct fl_image_header *header);
 
-/* Content at offset of the map, both whole granules; those that are zero are left out. 0 or -errno of writing. */
+/*
+ * Content at offset of the map, both whole granules; of those that are zero there is a hole, or nothing in an image
+ * without a parent. 0 or -errno of writing.
+ */
 int fl_image_put(struct fl_image_out *out, uint64_t offset, const void *bytes, size_t length);
+
+/* A range that reads as zero, in an image that has a parent. */
+int fl_image_put_hole(struct fl_image_out *out, uint64_t offset, uint64_t length);
 
 /* The trailer. All is written on success, though perhaps not on the disk. */
 int fl_image_end(struct fl_image_out *out);
@@ -83,8 +90,15 @@ struct fl_image_in {
 	uint64_t nrecords;
 	uint64_t ndata;
 	uint64_t length; /* of the map */
+	bool changes;    /* the image has a parent */
 	unsigned char *bytes;
 };
+
+/* Whether it holds the changes to another image. */
+static inline bool fl_image_has_parent(const struct fl_image_header *header)
+{
+	return header->parent[0] != 0 || header->parent[1] != 0;
+}
 
 /* Begin reading. -EBADMSG: no image; -EOPNOTSUPP: of a later version; what reading says. Nothing to free on failure. */
 int fl_image_open(struct fl_image_in *in, int fd, struct fl_image_header *header);

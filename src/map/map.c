@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "map/maps.h"
+#include "map/snapshot.h"
 #include "map/volatile.h"
 #include "meta/claim.h"
 #include "meta/meta.h"
@@ -160,9 +161,10 @@ int fallow_map_destroy(struct fallow_map *map)
 {
 	if (map == NULL)
 		return 0;
-	if (map->snapshot)
+	if (fl_snapshot_is_taken(map))
 		return -EBUSY;
 	fl_maps_remove(map);
+	fl_snapshot_destroy(map);
 	fl_dirty_destroy(map);
 	deactivate(map);
 	fl_guard_destroy(&map->guard);

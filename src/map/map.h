@@ -44,7 +44,8 @@ struct fallow_map {
 	uint64_t ndiscards;
 	uint64_t nfailures;
 
-	struct fallow_snapshot *snapshot; /* being taken, or NULL; set and read by those who hold ranges */
+	struct fallow_snapshot *snapshot; /* being taken, or the chain's; or NULL. Set and read by those who hold ranges */
+	uint64_t image[2];                /* the id of the image restored last, or 0; the restoring thread's */
 
 	struct fallow_map *next; /* in the list of maps */
 	uint64_t nforks;         /* that the process had made when the map was created */

@@ -72,7 +72,7 @@ static int bring_in(struct fallow_map *map, size_t first, size_t end, const stru
 {
 	struct fl_rollback rollback;
 
-	fl_snapshot_settle(map, first, end);
+	fl_snapshot_before_populate(map, first, end);
 	int result = fl_rollback_begin(&rollback, map, first, end);
 
 	if (result != 0) {
@@ -191,7 +191,7 @@ int fallow_map_collapse(struct fallow_map *map, size_t offset, size_t length)
 
 int fl_map_discard_held(struct fallow_map *map, size_t first, size_t end)
 {
-	fl_snapshot_settle(map, first, end);
+	fl_snapshot_before_discard(map, first, end);
 	int result = fl_backing_discard(&map->backing, fl_map_address(map, first), (end - first) * map->page_size,
 					first * map->page_size);
 	fl_dirty_discarded(map, first, end, result == 0);

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "map/map.h"
+#include "map/snapshot.h"
 #include "map/volatile.h"
 #include "os/os.h"
 
@@ -41,6 +42,7 @@ static int grow(struct fallow_map *map, size_t length)
 		fl_backing_set_length(&map->backing, had);
 		return answer(fl_backing_diagnose(&map->backing, result, true), length);
 	}
+	fl_snapshot_grown(map, had / map->page_size, length / map->page_size);
 	return 0;
 }
 
@@ -77,7 +79,7 @@ int fallow_map_resize(struct fallow_map *map, size_t length)
 	if (map == NULL || length == 0 || length > SIZE_MAX - map->page_size)
 		return -EINVAL;
 	fl_range_take(&map->ranges, &range, 0, SIZE_MAX);
-	int result = map->snapshot ? -EBUSY : resize(map, fl_align_up(length, map->page_size));
+	int result = fl_snapshot_is_taken(map) ? -EBUSY : resize(map, fl_align_up(length, map->page_size));
 	fl_range_put(&map->ranges, &range);
 	return result;
 }

@@ -61,18 +61,40 @@ static void tell_to_stop(struct fallow_snapshot *s)
 		fl_os_write(s->stop.fd, &one, sizeof(one));
 }
 
+/* With the lock held: nothing is protected any more. */
+static bool is_over(const struct fallow_snapshot *s)
+{
+	return s->error != 0 || (s->finished && s->kind == FALLOW_SNAPSHOT_WHOLE);
+}
+
+/* With the lock held, which is let go. */
+static void give_up(struct fallow_snapshot *s, int error)
+{
+	s->error = error;
+	tell(s);
+	fl_lock_put(&s->lock);
+	release_all(s);
+	tell_to_stop(s);
+}
+
 void fl_snapshot_fail(struct fallow_snapshot *s, int error)
 {
 	fl_lock_take(&s->lock);
-	bool first = s->error == 0 && !s->finished;
-	if (first)
-		s->error = error;
-	tell(s);
-	fl_lock_put(&s->lock);
-	if (first) {
-		release_all(s);
-		tell_to_stop(s);
-	}
+	if (is_over(s))
+		fl_lock_put(&s->lock);
+	else
+		give_up(s, error);
+}
+
+void fallow_snapshot_cancel(struct fallow_snapshot *s)
+{
+	if (s == NULL)
+		return;
+	fl_lock_take(&s->lock);
+	if (s->finished || s->error != 0)
+		fl_lock_put(&s->lock);
+	else
+		give_up(s, -ECANCELED);
 }
 
 void fl_snapshot_start(struct fallow_snapshot *s)
@@ -83,31 +105,47 @@ void fl_snapshot_start(struct fallow_snapshot *s)
 	fl_lock_put(&s->lock);
 }
 
-/* False when it has failed before. */
+void fl_snapshot_pause(struct fallow_snapshot *s)
+{
+	fl_lock_take(&s->lock);
+	s->started = false;
+	while (s->serving)
+		wait_for_change(s);
+	fl_lock_put(&s->lock);
+}
+
+/* With the lock held. False when it has failed before. */
 static bool wait_for_start(struct fallow_snapshot *s)
 {
-	fl_lock_take(&s->lock);
 	while (!s->started && s->error == 0)
 		wait_for_change(s);
-	bool go = s->error == 0;
-	fl_lock_put(&s->lock);
-	return go;
+	return s->error == 0;
 }
 
-static bool is_over(struct fallow_snapshot *s)
+/* Pages are about to be let go: a chain is to know. */
+static void note(struct fallow_snapshot *s, size_t first, size_t end)
 {
+	if (s->kind == FALLOW_SNAPSHOT_WHOLE)
+		return;
 	fl_lock_take(&s->lock);
-	bool over = s->error != 0 || s->finished;
+	int result = fl_chain_note(&s->chain, first, end);
 	fl_lock_put(&s->lock);
-	return over;
+	if (result != 0)
+		fl_snapshot_fail(s, result);
 }
 
-static void let_write(struct fallow_snapshot *s, size_t first, size_t end)
+static void unprotect(struct fallow_snapshot *s, size_t first, size_t end)
 {
 	int result = fl_userfault_unprotect(s->userfault.fd, address(s, first), nbytes(s, first, end));
 
 	if (result != 0)
 		fl_snapshot_fail(s, fl_descriptor_is_ours(&s->userfault) ? result : -EBADF);
+}
+
+static void let_write(struct fallow_snapshot *s, size_t first, size_t end)
+{
+	note(s, first, end);
+	unprotect(s, first, end);
 }
 
 /* The following have the lock held, and let go of it while they wait or copy. */
@@ -202,6 +240,8 @@ static void serve_protected(struct fallow_snapshot *s, size_t page)
 static void serve_missing(struct fallow_snapshot *s, size_t page)
 {
 	size_t length = s->map->page_size;
+
+	note(s, page, page + 1);
 	int result = s->map->backing.huge ? -EINVAL : fl_userfault_zero(s->userfault.fd, address(s, page), length);
 
 	if (result == -EEXIST) {
@@ -228,24 +268,47 @@ static void serve_all(struct fallow_snapshot *s, const struct fl_userfault *faul
 /* Wait for faults and serve them. Without our descriptor there are none any more, and no snapshot. */
 static void serve_next(struct fallow_snapshot *s)
 {
-	struct pollfd files[] = { { s->userfault.fd, POLLIN, 0 }, { s->stop.fd, POLLIN, 0 } };
 	struct fl_userfault faults[NFAULTS];
+	int n = fl_descriptor_is_ours(&s->userfault) ? fl_userfault_read(s->userfault.fd, faults, NFAULTS) : -EBADF;
 
-	int n = fl_os_poll(files, FL_LENGTH(files), FL_IMAGE_POLL_MS);
-	if (n >= 0 && !files[0].revents)
-		return;
-	if (n >= 0)
-		n = fl_descriptor_is_ours(&s->userfault) ? fl_userfault_read(s->userfault.fd, faults, NFAULTS) : -EBADF;
 	if (n < 0 && n != -EAGAIN && n != -EINTR)
 		fl_snapshot_fail(s, n);
 	serve_all(s, faults, n);
 }
 
+static void wait_for_faults(struct fallow_snapshot *s)
+{
+	struct pollfd files[] = { { s->userfault.fd, POLLIN, 0 }, { s->stop.fd, POLLIN, 0 } };
+	int n = fl_os_poll(files, FL_LENGTH(files), FL_IMAGE_POLL_MS);
+
+	if (n < 0 && n != -EINTR)
+		fl_snapshot_fail(s, n);
+}
+
+/* False when there are to be no more faults. */
+static bool begin_serving(struct fallow_snapshot *s)
+{
+	fl_lock_take(&s->lock);
+	bool go = wait_for_start(s) && !is_over(s);
+	s->serving = go;
+	fl_lock_put(&s->lock);
+	return go;
+}
+
+static void end_serving(struct fallow_snapshot *s)
+{
+	fl_lock_take(&s->lock);
+	s->serving = false;
+	tell(s);
+	fl_lock_put(&s->lock);
+}
+
 void *fl_snapshot_serve(void *snapshot)
 {
-	if (wait_for_start(snapshot)) {
-		while (!is_over(snapshot))
-			serve_next(snapshot);
+	while (begin_serving(snapshot)) {
+		serve_next(snapshot);
+		end_serving(snapshot);
+		wait_for_faults(snapshot);
 	}
 	return NULL;
 }
@@ -268,7 +331,7 @@ static bool write_saved(struct fallow_snapshot *s, int *result)
 	return true;
 }
 
-/* The copier has copied [first, end), and nothing before it is pending. */
+/* The copier has copied [first, end), and nothing before it is pending. A chain keeps it protected. */
 static void release_up_to(struct fallow_snapshot *s, size_t first, size_t end)
 {
 	size_t block = fl_max(RELEASED / s->map->page_size, 1);
@@ -305,7 +368,8 @@ static bool write_pending(struct fallow_snapshot *s, int *result)
 	fl_lock_put(&s->lock);
 	if (awaited)
 		let_write(s, first, end);
-	release_up_to(s, first, end);
+	if (s->kind == FALLOW_SNAPSHOT_WHOLE)
+		release_up_to(s, first, end);
 	if (*result == 0)
 		*result = fl_image_put(&s->out, first * s->map->page_size, s->run, nbytes(s, first, end));
 	return true;
@@ -322,21 +386,44 @@ static bool wait_for_others(struct fallow_snapshot *s)
 	return more;
 }
 
+static bool has_failed(struct fallow_snapshot *s)
+{
+	fl_lock_take(&s->lock);
+	bool failed = s->error != 0;
+	fl_lock_put(&s->lock);
+	return failed;
+}
+
+static int write_holes(struct fallow_snapshot *s)
+{
+	const struct fl_pageset *gone = &s->chain.gone;
+	size_t page = s->map->page_size, npages = s->map->length / page;
+	int result = 0;
+
+	for (size_t end, first = fl_pageset_next(gone, 0, npages); first < npages && result == 0;) {
+		end = fl_pageset_next_absent(gone, first, npages);
+		result = fl_image_put_hole(&s->out, first * page, (end - first) * page);
+		first = fl_pageset_next(gone, end, npages);
+	}
+	return result;
+}
+
 /* What others copied aside comes first, for they may be waiting for the slots. */
 static int write_pages(struct fallow_snapshot *s)
 {
-	int result = 0;
+	int result = s->kind == FALLOW_SNAPSHOT_CHANGES ? write_holes(s) : 0;
 
-	while (result == 0 && !is_over(s) &&
+	while (result == 0 && !has_failed(s) &&
 	       (write_saved(s, &result) || write_pending(s, &result) || wait_for_others(s)))
 		;
 	return result;
 }
 
-/* Nothing is protected any more when the rest of the image is on its way. */
+/* Without a chain nothing is protected any more when the rest of the image is on its way. */
 static int write_end(struct fallow_snapshot *s)
 {
-	release_all(s);
+	if (s->kind == FALLOW_SNAPSHOT_WHOLE)
+		release_all(s);
 	int result = fl_image_end(&s->out);
 
 	return result == 0 && s->sync ? fl_os_fdatasync(s->image.fd) : result;
@@ -350,20 +437,24 @@ static void end_writing(struct fallow_snapshot *s, bool complete)
 {
 	fl_descriptor_close(&s->image);
 	fl_lock_take(&s->lock);
-	if (complete)
-		s->error = 0;
+	s->result = complete ? 0 : s->error;
 	s->finished = true;
 	s->closed = true;
+	bool over = is_over(s);
 	fl_lock_put(&s->lock);
-	tell_to_stop(s);
+	if (over)
+		tell_to_stop(s);
 }
 
 void *fl_snapshot_copy(void *snapshot)
 {
 	struct fallow_snapshot *s = snapshot;
-	int result = wait_for_start(s) ? write_pages(s) : 0;
-	bool ends = result == 0 && !is_over(s);
 
+	fl_lock_take(&s->lock);
+	bool go = wait_for_start(s);
+	fl_lock_put(&s->lock);
+	int result = go ? write_pages(s) : 0;
+	bool ends = result == 0 && !has_failed(s);
 	if (ends)
 		result = write_end(s);
 	if (result != 0)
@@ -372,21 +463,66 @@ void *fl_snapshot_copy(void *snapshot)
 	return NULL;
 }
 
-void fl_snapshot_settle(struct fallow_map *map, size_t first, size_t end)
+/* On return [first, end) is copied. False when nothing is protected. */
+static bool settle(struct fallow_snapshot *s, size_t first, size_t end)
 {
-	struct fallow_snapshot *s = map->snapshot;
-
-	if (s == NULL)
-		return;
 	fl_lock_take(&s->lock);
 	for (size_t page = first; s->error == 0 && (page = fl_pageset_next(&s->pending, page, end)) < end;)
 		save(s, page);
 	wait_for_copies(s, first, end);
-	bool over = s->finished || s->error != 0;
+	bool over = is_over(s);
 	fl_lock_put(&s->lock);
-	if (over)
-		return;
+	return !over;
+}
+
+/* The range is watched no longer: what is big enough gets mappings of its own. */
+static void let_be(struct fallow_snapshot *s, size_t first, size_t end)
+{
 	if (nbytes(s, first, end) < WORTH_A_MAPPING ||
 	    fl_userfault_forget(s->userfault.fd, address(s, first), nbytes(s, first, end)) != 0)
-		let_write(s, first, end);
+		unprotect(s, first, end);
+}
+
+void fl_snapshot_before_populate(struct fallow_map *map, size_t first, size_t end)
+{
+	struct fallow_snapshot *s = map->snapshot;
+
+	if (s == NULL || !settle(s, first, end))
+		return;
+	note(s, first, end);
+	let_be(s, first, end);
+}
+
+/* A discard may fail half way. What a chain held is noted; who touches what is missing then is stopped and noted. */
+static void let_go(struct fallow_snapshot *s, size_t first, size_t end)
+{
+	fl_lock_take(&s->lock);
+	int result = fl_chain_note_held(&s->chain, first, end);
+	fl_lock_put(&s->lock);
+	if (result != 0)
+		fl_snapshot_fail(s, result);
+	unprotect(s, first, end);
+}
+
+void fl_snapshot_before_discard(struct fallow_map *map, size_t first, size_t end)
+{
+	struct fallow_snapshot *s = map->snapshot;
+
+	if (s == NULL || !settle(s, first, end))
+		return;
+	if (s->kind == FALLOW_SNAPSHOT_WHOLE)
+		let_be(s, first, end);
+	else
+		let_go(s, first, end);
+}
+
+void fl_snapshot_grown(struct fallow_map *map, size_t first, size_t end)
+{
+	struct fallow_snapshot *s = map->snapshot;
+
+	if (s == NULL || has_failed(s))
+		return;
+	int result = fl_userfault_register(s->userfault.fd, address(s, first), nbytes(s, first, end));
+	if (result != 0)
+		fl_snapshot_fail(s, result);
 }

@@ -14,7 +14,18 @@
  *
  * A page is taken out of pending, under the lock, by the one who copies it; while the copying lasts its range is in the
  * list of copies, so that nobody lets writers go on before it is over. Failing and cancelling lift all protection at
- * once. The server reads no page but one that a thread is waiting to write to, by a system call: at a missing page it
+ * once.
+ *
+ * A snapshot whose image belongs to a chain stays with its map after it: what nobody has written to remains protected, and
+ * the server, which goes on, notes what it lets go (chain.h). The next image of the chain is taken with the same struct:
+ *
+ *     take:    hold all ranges - the server pauses - stop at missing pages again where populates have let them be -
+ *              of what has content, find what is noted or new - protect that: the instant - the server goes on
+ *
+ * So there is no moment at which a write is not seen, as there would be between two userfaultfds: a mapping has one at
+ * most, and is writable while it changes hands.
+ *
+ * The server reads no page but one that a thread is waiting to write to, by a system call: at a missing page it
  * would wait for itself.
  */
 #ifndef FL_MAP_SNAPSHOT_H
@@ -24,6 +35,7 @@
 #include <pthread.h>
 
 #include "map/aside.h"
+#include "map/chain.h"
 #include "map/descriptor.h"
 #include "map/image.h"
 #include "map/map.h"
@@ -37,21 +49,25 @@ struct fl_copy {
 };
 
 struct fallow_snapshot {
-	/* Fixed once taken. */
+	/* Fixed. */
 	struct fallow_map *map;
 	struct fl_descriptor userfault;
 	struct fl_descriptor stop; /* an eventfd, readable when the threads are to end */
-	struct fl_descriptor image;
-	bool sync;
-	bool forked;    /* this is a child of fork: no threads */
-	size_t total;   /* pages */
 	pthread_t server;
+	bool forked;               /* this is a child of fork: no threads */
+
+	/* Fixed once an image is taken. */
+	enum fallow_snapshot_kind kind;
+	bool taken;     /* until it is waited for; changed with all of the map's ranges held */
+	bool sync;
+	size_t total;   /* pages */
 	pthread_t copier;
+	struct fl_descriptor image;
 
 	/* The copier's. */
 	bool closed;           /* the image, by its end */
 	struct fl_image_out out;
-	struct fl_image_header header;
+	struct fl_image_header header; /* the next image's parent */
 	unsigned char *run;    /* room for the pages that it copies at once */
 	size_t run_pages;
 	size_t cursor;         /* no page before it is pending */
@@ -59,21 +75,34 @@ struct fallow_snapshot {
 
 	struct fl_lock lock;
 	struct fl_pageset pending;
+	struct fl_chain chain;
 	struct fl_copy *copies;
 	struct fl_aside aside;
 	uint64_t nwaits;
-	int error;             /* the first */
-	bool started;          /* the threads may begin */
-	bool finished;         /* nothing is protected, and nothing more is written */
+	int error;             /* the first: nothing is protected any more */
+	int result;            /* of the image, once finished */
+	bool started;          /* the threads may begin, the server may go on */
+	bool serving;          /* the server is at work */
+	bool finished;         /* nothing more is written, and without a chain nothing is protected */
 	uint32_t nchanges;     /* a futex: of what threads wait for here */
 	uint32_t nwaiting;     /* threads */
 };
 
+/* Whether an image of the map is being taken, and was not waited for yet. */
+bool fl_snapshot_is_taken(const struct fallow_map *map);
+
 /*
- * Pages [first, end), which the caller holds, are about to be populated or discarded: on return they are copied, and not
- * protected. Does nothing without a snapshot.
+ * Pages [first, end), which the caller holds, are about to be populated, or discarded: on return they are copied, and not
+ * protected. Does nothing without a snapshot or a chain.
  */
-void fl_snapshot_settle(struct fallow_map *map, size_t first, size_t end);
+void fl_snapshot_before_populate(struct fallow_map *map, size_t first, size_t end);
+void fl_snapshot_before_discard(struct fallow_map *map, size_t first, size_t end);
+
+/* The map, of which all ranges are held, has grown by pages [first, end): a chain watches them, too, or ends. */
+void fl_snapshot_grown(struct fallow_map *map, size_t first, size_t end);
+
+/* The map is to be destroyed. No image is being taken. */
+void fl_snapshot_destroy(struct fallow_map *map);
 
 /* In a child of fork: the map has no snapshot any more. */
 void fl_snapshot_leave_to_parent(struct fallow_map *map);
@@ -82,8 +111,9 @@ void fl_snapshot_leave_to_parent(struct fallow_map *map);
 void *fl_snapshot_serve(void *snapshot);
 void *fl_snapshot_copy(void *snapshot);
 
-/* Let the threads begin, or end with the error. */
+/* Let the threads begin or go on; have the server pause; or end them with the error. */
 void fl_snapshot_start(struct fallow_snapshot *snapshot);
+void fl_snapshot_pause(struct fallow_snapshot *snapshot);
 void fl_snapshot_fail(struct fallow_snapshot *snapshot, int error);
 
 #endif
