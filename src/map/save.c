@@ -148,6 +148,12 @@ static void let_write(struct fallow_snapshot *s, size_t first, size_t end)
 	unprotect(s, first, end);
 }
 
+static void let_awaited(struct fallow_snapshot *s, const struct fl_copy *copy)
+{
+	if (copy->awaited < copy->awaited_end)
+		let_write(s, copy->awaited, copy->awaited_end);
+}
+
 /* The following have the lock held, and let go of it while they wait or copy. */
 
 static bool is_pending(const struct fallow_snapshot *s, size_t page)
@@ -167,12 +173,19 @@ static struct fl_copy *find_copy(const struct fallow_snapshot *s, size_t first, 
 static void begin_copy(struct fallow_snapshot *s, struct fl_copy *copy, size_t first, size_t end)
 {
 	fl_pageset_remove(&s->pending, first, end);
-	*copy = (struct fl_copy){ first, end, false, s->copies };
+	*copy = (struct fl_copy){ .first = first, .end = end, .awaited = end, .next = s->copies };
 	s->copies = copy;
 }
 
-/* Whether somebody is to be let go on. */
-static bool end_copy(struct fallow_snapshot *s, struct fl_copy *copy)
+/* Somebody wants to write to a page of it. */
+static void await_copy(struct fl_copy *copy, size_t page)
+{
+	copy->awaited = fl_min(copy->awaited, page);
+	copy->awaited_end = fl_max(copy->awaited_end, page + 1);
+}
+
+/* Those who wait for it are to be let go on, with let_awaited(). */
+static void end_copy(struct fallow_snapshot *s, struct fl_copy *copy)
 {
 	for (struct fl_copy **link = &s->copies; *link; link = &(*link)->next) {
 		if (*link == copy) {
@@ -181,7 +194,6 @@ static bool end_copy(struct fallow_snapshot *s, struct fl_copy *copy)
 		}
 	}
 	tell(s);
-	return copy->awaited;
 }
 
 static void wait_for_copies(struct fallow_snapshot *s, size_t first, size_t end)
@@ -207,10 +219,9 @@ static void save(struct fallow_snapshot *s, size_t page)
 		fl_snapshot_fail(s, result);
 	fl_lock_take(&s->lock);
 	fl_aside_line_up(&s->aside, slot, page);
-	bool awaited = end_copy(s, &copy);
+	end_copy(s, &copy);
 	fl_lock_put(&s->lock);
-	if (awaited)
-		let_write(s, page, page + 1);
+	let_awaited(s, &copy);
 	fl_lock_take(&s->lock);
 }
 
@@ -226,7 +237,7 @@ static void serve_protected(struct fallow_snapshot *s, size_t page)
 	}
 	struct fl_copy *others = find_copy(s, page, page + 1);
 	if (others)
-		others->awaited = true;
+		await_copy(others, page);
 	fl_lock_put(&s->lock);
 	if (!others)
 		let_write(s, page, page + 1);
@@ -364,10 +375,9 @@ static bool write_pending(struct fallow_snapshot *s, int *result)
 		return false;
 	*result = fl_content_read(s->map, first, end, s->run);
 	fl_lock_take(&s->lock);
-	bool awaited = end_copy(s, &copy);
+	end_copy(s, &copy);
 	fl_lock_put(&s->lock);
-	if (awaited)
-		let_write(s, first, end);
+	let_awaited(s, &copy);
 	if (s->kind == FALLOW_SNAPSHOT_WHOLE)
 		release_up_to(s, first, end);
 	if (*result == 0)

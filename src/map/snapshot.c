@@ -269,11 +269,12 @@ static void free_snapshot(struct fallow_snapshot *s)
 	fl_meta_free(s, sizeof(*s));
 }
 
-/* With all ranges held, or of a map that nobody uses. */
-static void destroy(struct fallow_map *map)
+void fl_snapshot_destroy(struct fallow_map *map)
 {
 	struct fallow_snapshot *s = map->snapshot;
 
+	if (s == NULL)
+		return;
 	map->snapshot = NULL;
 	if (!s->forked) {
 		fl_snapshot_fail(s, -ECANCELED);
@@ -304,16 +305,14 @@ static int take_of(struct fallow_map *map, int fd, const struct fallow_snapshot_
 
 	if (fl_snapshot_is_taken(map))
 		return -EBUSY;
-	if (goes_on && !has_chain(map))
-		return -ENOENT;
-	if (!goes_on && map->snapshot)
-		destroy(map);
-	if (!goes_on)
-		result = create(map);
+	if (!(goes_on && has_chain(map)))
+		fl_snapshot_destroy(map);
+	if (map->snapshot == NULL)
+		result = goes_on ? -ENOENT : create(map);
 	if (result == 0)
 		result = take(map->snapshot, fd, options);
-	if (result != 0 && map->snapshot && !(goes_on && has_chain(map)))
-		destroy(map);
+	if (result != 0 && !(goes_on && has_chain(map)))
+		fl_snapshot_destroy(map);
 	return result;
 }
 
@@ -349,7 +348,7 @@ static void end_image(struct fallow_map *map)
 	fl_range_take(&map->ranges, &range, 0, SIZE_MAX);
 	s->taken = false;
 	if (!has_chain(map))
-		destroy(map);
+		fl_snapshot_destroy(map);
 	fl_range_put(&map->ranges, &range);
 }
 
@@ -381,16 +380,10 @@ int fallow_snapshot_stop(struct fallow_map *map)
 		result = -EBUSY;
 	else if (!has_chain(map))
 		result = -ENOENT;
-	else
-		destroy(map);
+	if (result != -EBUSY)
+		fl_snapshot_destroy(map);
 	fl_range_put(&map->ranges, &range);
 	return result;
-}
-
-void fl_snapshot_destroy(struct fallow_map *map)
-{
-	if (map->snapshot)
-		destroy(map);
 }
 
 int fallow_snapshot_progress(struct fallow_snapshot *s, struct fallow_snapshot_stat *stat)

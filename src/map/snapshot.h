@@ -44,7 +44,8 @@
 struct fl_copy {
 	size_t first;
 	size_t end;
-	bool awaited; /* by one who wants to write: who copies lets him, at once */
+	size_t awaited;     /* pages [awaited, awaited_end) by those who want to write: who copies lets them, at once */
+	size_t awaited_end;
 	struct fl_copy *next;
 };
 
@@ -101,7 +102,7 @@ void fl_snapshot_before_discard(struct fallow_map *map, size_t first, size_t end
 /* The map, of which all ranges are held, has grown by pages [first, end): a chain watches them, too, or ends. */
 void fl_snapshot_grown(struct fallow_map *map, size_t first, size_t end);
 
-/* The map is to be destroyed. No image is being taken. */
+/* The map has no snapshot and no chain any more. All its ranges are held, or nobody uses it; no image is being taken. */
 void fl_snapshot_destroy(struct fallow_map *map);
 
 /* In a child of fork: the map has no snapshot any more. */

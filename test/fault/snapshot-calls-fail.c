@@ -88,13 +88,14 @@ static void *change(void *map)
 }
 
 /* Who writes meanwhile is let go on by the end of the snapshot at the latest. */
-static int take_and_change(struct fallow_map *map, int image)
+static int take_and_change(struct fallow_map *map, int image, enum fallow_snapshot_kind kind)
 {
 	struct fallow_snapshot_options options = FALLOW_SNAPSHOT_OPTIONS_INIT;
 	struct fallow_snapshot *snapshot;
 	pthread_t writer;
 
 	options.sync = true;
+	options.kind = kind;
 	int result = fallow_snapshot_take(map, image, &options, &snapshot);
 	must_equal(pthread_create(&writer, NULL, change, map), 0);
 	if (result == 0)
@@ -111,7 +112,7 @@ static bool take_fails(const struct map_kind *kind, unsigned long nth)
 
 	fill(map);
 	arm(nth);
-	int result = take_and_change(map, image);
+	int result = take_and_change(map, image, FALLOW_SNAPSHOT_WHOLE);
 	bool reached = disarm() >= nth;
 	must_be_most(result, 0);
 	must_equal(nfds(), before);
@@ -119,6 +120,40 @@ static bool take_fails(const struct map_kind *kind, unsigned long nth)
 	must(pattern_holds((char *)fallow_map_base(map) + FILLED, FILLED, 2));
 	if (result == 0) {
 		struct fallow_map *restored = snapshot_restored(image, LENGTH);
+		must(pattern_holds((char *)fallow_map_base(restored) + FILLED, FILLED, 1));
+		fallow_map_destroy(restored);
+	}
+	close(image);
+	map_end(map, &options);
+	return reached;
+}
+
+/* The image of changes of a chain, with a base in the same file. It may end after the image, which is good
+ * then. */
+static bool changes_fail(const struct map_kind *kind, unsigned long nth)
+{
+	struct fallow_map_options options = map_options(kind, LENGTH);
+	struct fallow_snapshot_options base = FALLOW_SNAPSHOT_OPTIONS_INIT;
+	struct fallow_map *map = map_create(&options);
+	struct fallow_snapshot *snapshot;
+	int image = memfd_create("image", MFD_CLOEXEC), before = nfds();
+
+	base.kind = FALLOW_SNAPSHOT_BASE;
+	must_equal(fallow_snapshot_take(map, image, &base, &snapshot), 0);
+	must_equal(fallow_snapshot_wait(snapshot), 0);
+	fill(map);
+	arm(nth);
+	int result = take_and_change(map, image, FALLOW_SNAPSHOT_CHANGES);
+	bool reached = disarm() >= nth;
+	must_be_most(result, 0);
+	must(pattern_holds((char *)fallow_map_base(map) + FILLED, FILLED, 2));
+	int stopped = fallow_snapshot_stop(map);
+	must(stopped == 0 || stopped == -ENOENT);
+	must_equal(nfds(), before);
+	must_equal(snapshot_nprotected(map), 0);
+	if (result == 0) {
+		struct fallow_map *restored = snapshot_restored(image, LENGTH);
+		must_equal(fallow_snapshot_restore(restored, image, NULL), 0);
 		must(pattern_holds((char *)fallow_map_base(restored) + FILLED, FILLED, 1));
 		fallow_map_destroy(restored);
 	}
@@ -172,6 +207,13 @@ static void takes(void **state)
 	sweep(take_fails, &map_kinds[2]);
 }
 
+static void takes_changes(void **state)
+{
+	(void)state;
+	sweep(changes_fail, &map_kinds[0]);
+	sweep(changes_fail, &map_kinds[2]);
+}
+
 static void restores(void **state)
 {
 	(void)state;
@@ -183,6 +225,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes),
+		cmocka_unit_test(takes_changes),
 		cmocka_unit_test(restores),
 	};
 

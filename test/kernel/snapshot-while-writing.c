@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Proves that a snapshot is of one instant, bit for bit, while eight threads write without pause, 100 times in a row on
- * ordinary memory, small and huge, and on a memfd, 25 times on what works like these.
+ * ordinary memory, small and huge, and on a memfd, 25 times on what works like these; and so is each of 100 images of a
+ * chain, restored one after the other onto the same map.
  *
  * Each writer fills its area with 1, then with 2, and so on, word by word upwards. So at any instant an area has some
  * number n up to some word and n - 1 from there on: any other content would be that of two instants. Before each number
@@ -58,42 +59,54 @@ static void must_be_of_one_instant(struct fallow_map *map)
 	}
 }
 
-static uint64_t round_of(struct fallow_map *map, int image)
+static uint64_t round_of(struct fallow_map *map, int image, enum fallow_snapshot_kind kind, struct fallow_map *restored)
 {
+	struct fallow_snapshot_options options = FALLOW_SNAPSHOT_OPTIONS_INIT;
+	struct fallow_snapshot *snapshot;
+
+	options.kind = kind;
 	must_equal(ftruncate(image, 0), 0);
 	must_equal(lseek(image, 0, SEEK_SET), 0);
-	struct fallow_snapshot *snapshot = snapshot_take(map, image);
+	must_equal(fallow_snapshot_take(map, image, &options, &snapshot), 0);
 	while (!snapshot_progress(snapshot).finished)
 		usleep(500);
 	uint64_t nwaits = snapshot_progress(snapshot).nwaits;
 	must_equal(fallow_snapshot_wait(snapshot), 0);
-	struct fallow_map *restored = snapshot_restored(image, LENGTH);
+	must_equal(lseek(image, 0, SEEK_SET), 0);
+	must_equal(fallow_snapshot_restore(restored, image, NULL), 0);
 	must_be_of_one_instant(restored);
-	fallow_map_destroy(restored);
 	return nwaits;
 }
 
-static void rounds(struct fallow_map *map, const char *name, int nrounds)
+static void rounds(struct fallow_map *map, const char *name, int nrounds, bool chained)
 {
+	struct fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
 	struct writer writers[NWRITERS];
 	bool stop = false;
 	int image = memfd_create("image", MFD_CLOEXEC);
 	uint64_t nwaits = 0;
 
+	options.length = LENGTH;
+	struct fallow_map *restored = map_create(&options);
 	for (size_t i = 0; i < NWRITERS; i++)
 		must_equal(fallow_map_populate(map, i * 2 * AREA, AREA, FALLOW_POPULATE_WRITE), 0);
 	for (size_t i = 0; i < NWRITERS; i++) {
 		writers[i] = (struct writer){ .words = area(map, i), .neighbour = area(map, i + 1), .stop = &stop };
 		must_equal(pthread_create(&writers[i].thread, NULL, write_on, &writers[i]), 0);
 	}
-	for (int round = 0; round < nrounds; round++)
-		nwaits += round_of(map, image);
+	for (int round = 0; round < nrounds; round++) {
+		enum fallow_snapshot_kind next = round ? FALLOW_SNAPSHOT_CHANGES : FALLOW_SNAPSHOT_BASE;
+		nwaits += round_of(map, image, chained ? next : FALLOW_SNAPSHOT_WHOLE, restored);
+	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (size_t i = 0; i < NWRITERS; i++)
 		pthread_join(writers[i].thread, NULL);
 	printf("%s: %d snapshots, %llu writes waited\n", name, nrounds, (unsigned long long)nwaits);
-	must(nwaits > (uint64_t)nrounds);
+	/* Between two images of a chain most writers do not come far. */
+	must(nwaits > (chained ? 0 : (uint64_t)nrounds));
+	must_equal(fallow_snapshot_stop(map), chained ? 0 : -ENOENT);
 	must_equal(snapshot_nprotected(map), 0);
+	fallow_map_destroy(restored);
 	close(image);
 }
 
@@ -106,7 +119,7 @@ static void is_of_one_instant(void **state)
 		struct fallow_map_options options = map_options(&map_kinds[i], LENGTH);
 		struct fallow_map *map = map_create(&options);
 		bool own_way = options.backing == FALLOW_BACKING_MEMFD || i == 0;
-		rounds(map, map_kinds[i].name, own_way ? NROUNDS : NROUNDS_MORE);
+		rounds(map, map_kinds[i].name, own_way ? NROUNDS : NROUNDS_MORE, false);
 		map_end(map, &options);
 	}
 }
@@ -119,8 +132,21 @@ static void is_of_one_instant_in_huge_pages(void **state)
 	options.length = LENGTH;
 	options.thp = FALLOW_THP_ALWAYS;
 	struct fallow_map *map = map_create(&options);
-	rounds(map, "transparent huge pages", NROUNDS);
+	rounds(map, "transparent huge pages", NROUNDS, false);
 	fallow_map_destroy(map);
+}
+
+static void is_of_one_instant_in_a_chain(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < NMAP_KINDS; i++) {
+		if (map_kinds[i].backing == FALLOW_BACKING_FILE)
+			continue;
+		struct fallow_map_options options = map_options(&map_kinds[i], LENGTH);
+		struct fallow_map *map = map_create(&options);
+		rounds(map, map_kinds[i].name, NROUNDS, true);
+		map_end(map, &options);
+	}
 }
 
 int main(void)
@@ -128,6 +154,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_of_one_instant),
 		cmocka_unit_test(is_of_one_instant_in_huge_pages),
+		cmocka_unit_test(is_of_one_instant_in_a_chain),
 	};
 
 	snapshot_need();
