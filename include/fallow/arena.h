@@ -25,6 +25,7 @@ struct fallow_arena_options {
 	enum fallow_populate populate;
 	enum fallow_spill spill;
 	enum fallow_thp thp;           /* for ordinary anonymous memory */
+	enum fallow_fork fork;         /* for private huge pages; with a pool, the pool's counts */
 	int fd;                        /* FALLOW_BACKING_FILE: the file; see fallow_arena_create() */
 	size_t page_size;              /* bytes, 0: the backing's default; else one that the backing offers */
 	size_t limit;                  /* bytes the arena may hold, rounded down to pages; 0: none */

@@ -10,6 +10,7 @@
 
 #include <fallow/arena.h>
 #include <fallow/dirty.h>
+#include <fallow/fork.h>
 #include <fallow/jemalloc.h>
 #include <fallow/live.h>
 #include <fallow/malloc.h>

@@ -41,6 +41,7 @@ struct fallow_map_options {
 	                                * what was asked for, and counts what was asked for; one for reading takes the huge
 	                                * zero page (up to Linux 6.12, what is written to it later is small pages). AUTO: as
 	                                * the system is set */
+	enum fallow_fork fork;         /* for private huge pages */
 	int fd;                        /* FALLOW_BACKING_FILE: the file, open for reading and writing; the map opens it anew.
 	                                * It is made longer when length or a resize asks for it */
 	int node;                      /* NUMA node, -1: any */

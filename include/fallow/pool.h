@@ -26,6 +26,7 @@ struct fallow_pool_options {
 	size_t size;                    /* of this struct: set by FALLOW_POOL_OPTIONS_INIT */
 	enum fallow_backing backing;    /* HUGETLB or MEMFD; ignored when mount is set */
 	enum fallow_pool_supply supply;
+	enum fallow_fork fork;          /* for HUGETLB: what the others give is shared by parent and child */
 	size_t page_size;               /* bytes; 0: the mount's, or the system's default huge page */
 	size_t npages;                  /* most pages the pool may hold; at least 1 */
 	int node;                       /* NUMA node, -1: any */

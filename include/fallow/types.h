@@ -45,6 +45,16 @@ enum fallow_spill {
 	FALLOW_SPILL_ANON, /* go on in ordinary memory, count it, and say so once on stderr */
 };
 
+/*
+ * What a fork does about huge pages of the pool that are mapped privately (HUGETLB; MEMFD and FILE with SHARE_PRIVATE), of
+ * which parent and child need one each as soon as either of them writes; fallow/fork.h says more.
+ */
+enum fallow_fork {
+	FALLOW_FORK_AUTO,   /* where the pool cannot cover that, go on in ordinary memory, which is copied when written to */
+	FALLOW_FORK_COPY,   /* the same at each fork, whatever the pool has: nobody can take it away later */
+	FALLOW_FORK_REFUSE, /* where the pool cannot cover that, fork fails with ENOMEM */
+};
+
 /* Huge pages for ordinary anonymous memory. */
 enum fallow_thp {
 	FALLOW_THP_AUTO,   /* once the arena is large enough to deserve them */

@@ -67,6 +67,7 @@ static int create(struct arena *arena, const struct fallow_arena_options *o)
 				.kind = o->backing,
 				.share = o->share,
 				.populate = o->populate,
+				.fork = o->fork,
 				.page_size = o->page_size,
 				.fd = o->fd,
 				.node = -1,

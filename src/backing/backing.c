@@ -181,7 +181,7 @@ static int check_node(int node)
 static bool in_range(const struct fl_backing_options *o)
 {
 	return (unsigned int)o->kind <= FALLOW_BACKING_FILE && (unsigned int)o->share <= FALLOW_SHARE_SHARED &&
-	       (unsigned int)o->populate <= FALLOW_POPULATE_NONE;
+	       (unsigned int)o->populate <= FALLOW_POPULATE_NONE && (unsigned int)o->fork <= FALLOW_FORK_REFUSE;
 }
 
 static int create(struct fl_backing *b, const struct fl_backing_options *o)
@@ -207,7 +207,7 @@ int fl_backing_create(struct fl_backing *b, const struct fl_backing_options *o)
 	bool fd_backed = o->kind == FALLOW_BACKING_MEMFD || o->kind == FALLOW_BACKING_FILE;
 
 	*b = (struct fl_backing){ .kind = o->kind, .fd = -1, .node = o->node, .page_size = o->page_size,
-				 .closed = o->closed };
+				 .closed = o->closed, .fork = o->fork };
 	if (!in_range(o))
 		return -EINVAL;
 	b->shared = o->share == FALLOW_SHARE_AUTO ? fd_backed : o->share == FALLOW_SHARE_SHARED;
@@ -327,6 +327,14 @@ struct fl_failure fl_backing_activate(struct fl_backing *b, void *address, size_
 		return fl_backing_diagnose(b, result, true);
 	}
 	return (struct fl_failure){ FALLOW_REASON_NONE, 0 };
+}
+
+int fl_backing_remap(const struct fl_backing *b, void *address, size_t length, uint64_t offset)
+{
+	int flags = MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED | b->map_flags | (b->fd < 0 ? MAP_ANONYMOUS : 0);
+	int result = fl_os_mmap(&address, length, PROT_READ | PROT_WRITE, flags, b->fd, b->fd < 0 ? 0 : offset);
+
+	return result == 0 ? furnish(b, address, length) : result;
 }
 
 int fl_backing_close(void *address, size_t length)

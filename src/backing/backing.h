@@ -25,9 +25,11 @@
 struct fl_backing {
 	enum fallow_backing kind;
 	enum fallow_populate populate; /* never AUTO */
+	enum fallow_fork fork;
 	bool shared;
 	bool huge;                     /* on hugetlb: pages from the pool, or a file on hugetlbfs */
 	bool closed;                   /* activated without access, which the owner opens by mprotect */
+	bool spilled;                  /* atomic: ordinary memory is, or was, in the place of some of its private huge pages */
 	bool in_memory;                /* a file on tmpfs, or a memfd on small pages */
 	bool had_storage;              /* the file was given to us with some */
 	bool own_position;             /* nobody else's descriptor moves with ours when we seek */
@@ -45,6 +47,7 @@ struct fl_backing_options {
 	enum fallow_backing kind;
 	enum fallow_share share;
 	enum fallow_populate populate;
+	enum fallow_fork fork;
 	size_t page_size; /* 0: the backing's default */
 	int fd;           /* FILE only: duplicated, or taken over when own_fd */
 	bool own_fd;
@@ -125,12 +128,32 @@ int fl_backing_storage(const struct fl_backing *backing, uint64_t from, uint64_t
  */
 int fl_backing_set_length(struct fl_backing *backing, uint64_t length);
 
+/* Map a range of a private mapping anew, accessible and without a page. 0 or -errno: as it was. */
+int fl_backing_remap(const struct fl_backing *b, void *address, size_t length, uint64_t offset);
+
 /*
  * For private anonymous memory: discard it so that its commit charge goes too, which leaves it inaccessible; and make it
  * accessible again, as fl_backing_activate() had made it. 0 or -errno: as it was, though open may have got half way.
  */
 int fl_backing_close(void *address, size_t length);
 int fl_backing_open(const struct fl_backing *backing, void *address, size_t length);
+
+/* Private huge pages: after a fork whoever writes to one needs another. */
+static inline bool fl_backing_is_pooled(const struct fl_backing *b)
+{
+	return b->huge && !b->shared;
+}
+
+/* Pages of a range of such a backing that are there, and the pool's. */
+size_t fl_backing_count_pooled(const struct fl_backing *b, void *address, size_t length);
+
+/*
+ * Put ordinary memory in their place, with what they hold. Threads that write to them wait meanwhile, by fd, a userfaultfd;
+ * -1: there are none. The caller keeps others from discarding, and blocks signals. 0 or -errno: -ENOMEM, -EBUSY: no such
+ * memory, or somebody else's userfaultfd has the range; what was done so far stays done. Discarding puts the pool's pages
+ * back.
+ */
+int fl_backing_spill(struct fl_backing *b, void *address, size_t length, int fd);
 
 /* The kernel, or a filter of system calls before it, will not do this at all, whatever there is of memory. */
 static inline bool fl_backing_is_refusal(int error)

@@ -214,9 +214,24 @@ static int advise(void *address, size_t length, int advice)
 	return result;
 }
 
+/* In a mapping of which a part may have been spilled: all of it is the pool's again. */
+static int remap(const struct fl_backing *b, void *address, size_t length, uint64_t offset)
+{
+	int result = b->fd < 0 ? 0 : fl_backing_check_fd(b);
+
+	return result == 0 ? fl_backing_remap(b, address, length, offset) : result;
+}
+
+static int discard_private(const struct fl_backing *b, void *address, size_t length, uint64_t offset)
+{
+	if (__atomic_load_n(&b->spilled, __ATOMIC_ACQUIRE) && remap(b, address, length, offset) == 0)
+		return 0;
+	return advise(address, length, MADV_DONTNEED);
+}
+
 int fl_backing_discard(const struct fl_backing *b, void *address, size_t length, uint64_t offset)
 {
-	int result = advise(address, length, b->shared ? MADV_REMOVE : MADV_DONTNEED);
+	int result = b->shared ? advise(address, length, MADV_REMOVE) : discard_private(b, address, length, offset);
 	if (b->fd < 0)
 		return result;
 	/* Locked memory is EINVAL, but may be punched out. */

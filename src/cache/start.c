@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "backing/fork.h"
 #include "cache/live.h"
 #include "cache/threads.h"
 #include "diag/message.h"
@@ -60,6 +61,7 @@ static int create_arena(void)
 			.backing = {
 				.kind = (enum fallow_backing)fl_options.backing,
 				.populate = populate_mode(),
+				.fork = (enum fallow_fork)fl_options.fork,
 				.page_size = fl_options.backing == FALLOW_BACKING_HUGETLB ? fl_options.pagesize : 0,
 				.fd = -1,
 				.node = -1,
@@ -191,6 +193,7 @@ struct fallow_arena *fl_start(void)
 	/* Both may allocate, which now they can. */
 	if (make()) {
 		fl_cache_start();
+		fl_fork_start();
 		pthread_atfork(NULL, NULL, fork_child);
 	}
 	return fl_process_arena();

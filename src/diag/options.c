@@ -62,6 +62,9 @@ static const struct choice populates[] = { { "auto", FL_OPTION_POPULATE_AUTO },
 static const struct choice thps[] = {
 	{ "auto", FALLOW_THP_AUTO }, { "always", FALLOW_THP_ALWAYS }, { "never", FALLOW_THP_NEVER }, { NULL, 0 }
 };
+static const struct choice forks[] = {
+	{ "auto", FALLOW_FORK_AUTO }, { "copy", FALLOW_FORK_COPY }, { "refuse", FALLOW_FORK_REFUSE }, { NULL, 0 }
+};
 static const struct choice stats[] = { { "none", 0 }, { "exit", 1 }, { NULL, 0 } };
 
 static const struct row table[] = {
@@ -81,6 +84,9 @@ static const struct row table[] = {
 	  &fl_options.decay, KIND_DURATION, true, NULL },
 	{ { "thp", "auto|always|never", "auto", "transparent huge pages for ordinary memory" },
 	  &fl_options.thp, KIND_CHOICE, false, thps },
+	{ { "fork", "auto|copy|refuse", "auto",
+	    "huge pages that a fork may need twice: into ordinary memory if the pool is short, always, or refuse" },
+	  &fl_options.fork, KIND_CHOICE, false, forks },
 	{ { "stats", "none|exit", "none",
 	    "write statistics to stderr when the program ends, if it still is what it was at the start" },
 	  &fl_options.stats, KIND_CHOICE, true, stats },

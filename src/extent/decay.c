@@ -98,6 +98,7 @@ static void *run(void *unused)
 {
 	uint64_t patience = PATIENCE_LEAST;
 
+	fl_fork_count_own_thread(1);
 	while (!is_last()) {
 		uint32_t wakeups = __atomic_load_n(&helper.wakeups, __ATOMIC_ACQUIRE);
 		uint64_t wait = work();
@@ -112,6 +113,7 @@ static void *run(void *unused)
 		if (__atomic_load_n(&helper.wakeups, __ATOMIC_RELAXED) != wakeups)
 			patience = PATIENCE_LEAST;
 	}
+	fl_fork_count_own_thread(-1);
 	__atomic_store_n(&helper.state, ABSENT, __ATOMIC_RELEASE);
 	return unused;
 }

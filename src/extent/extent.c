@@ -408,11 +408,14 @@ struct fl_failure fl_region_populate_missing(struct fl_region *region, size_t gr
 	size_t start = granule;
 
 	for (size_t n; (n = next_missing(region, &granule, end)) != 0; granule += n) {
-		struct fl_failure failure =
-			fl_backing_populate(&region->backing, mode, fl_granule_address(region, granule), n << FL_GRANULE_SHIFT,
-					    (uint64_t)granule << FL_GRANULE_SHIFT);
+		void *address = fl_granule_address(region, granule);
+		uint64_t watch = fl_fork_watch();
+		struct fl_failure failure = fl_backing_populate(&region->backing, mode, address, n << FL_GRANULE_SHIFT,
+								(uint64_t)granule << FL_GRANULE_SHIFT);
+		if (failure.reason == FALLOW_REASON_NONE)
+			failure = fl_fork_settle(&region->backing, watch, address, n << FL_GRANULE_SHIFT);
 		if (failure.reason != FALLOW_REASON_NONE) {
-			fl_region_discard_missing(region, start, granule);
+			fl_region_discard_missing(region, start, granule + n);
 			return failure;
 		}
 		__atomic_add_fetch(&region->npopulates, 1, __ATOMIC_RELAXED);

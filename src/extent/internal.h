@@ -29,6 +29,9 @@ struct fl_failure fl_region_activate(struct fl_region *region, size_t to);
 /* Unmap what a table was growing by. */
 void fl_region_mend_tables(struct fl_region *region);
 
+/* What a region does before a fork; see fork.h. */
+void fl_region_init_holder(struct fl_region *region);
+
 /* Make anew what is derived from units' bits: summaries, taken, present. */
 void fl_region_mend(struct fl_region *region);
 

@@ -206,6 +206,7 @@ static int create(struct fl_region *region, const struct fl_region_options *opti
 	region->uncharge = -1;
 	fl_lock_init(&region->lock, FL_RANK_REGION);
 	fl_lock_init(&region->populate_lock, FL_RANK_POPULATE);
+	fl_region_init_holder(region);
 	if (options->limit != 0 && region->limit == 0) {
 		result = -EINVAL;
 		goto destroy_backing;
@@ -239,6 +240,8 @@ int fl_region_create(const struct fl_region_options *options, struct fl_region *
 		fl_meta_free(made, sizeof(*made));
 		return result;
 	}
+	if (fl_backing_is_pooled(&made->backing))
+		fl_fork_add(&made->holder);
 	*region = made;
 	return 0;
 }
@@ -257,6 +260,8 @@ static void unmap(struct fl_region *region)
 
 void fl_region_destroy(struct fl_region *region)
 {
+	if (fl_backing_is_pooled(&region->backing))
+		fl_fork_remove(&region->holder);
 	fl_decay_pause();
 	unregister_region(region);
 	fl_decay_resume();

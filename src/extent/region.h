@@ -18,6 +18,7 @@
 #define FL_EXTENT_REGION_H
 
 #include "backing/backing.h"
+#include "backing/fork.h"
 #include "base/base.h"
 #include "meta/table.h"
 #include "os/lock.h"
@@ -91,6 +92,7 @@ struct fl_region {
 	uint32_t npurged;         /* purges that have put theirs back; atomic; a futex */
 	uint64_t npopulates;
 	uint64_t ndiscards;
+	struct fl_fork_holder holder; /* of private huge pages */
 	int8_t uncharge;          /* commit charges are worth giving back: -1 unknown */
 };
 

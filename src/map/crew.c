@@ -47,8 +47,11 @@ static struct fl_failure bring_in(const struct crew *crew, size_t first, size_t 
 
 	for (size_t page = first, next; page < end && failure.reason == FALLOW_REASON_NONE; page = next) {
 		enum fallow_populate mode = fl_dirty_mode(map, crew->mode, page, end, &next);
-		failure = fl_backing_bring_in(&map->backing, mode, fl_map_address(map, page),
-					      (next - page) * map->page_size, page * map->page_size);
+		size_t length = (next - page) * map->page_size;
+		uint64_t watch = fl_fork_watch();
+		failure = fl_backing_bring_in(&map->backing, mode, fl_map_address(map, page), length, page * map->page_size);
+		if (failure.reason == FALLOW_REASON_NONE)
+			failure = fl_fork_settle(&map->backing, watch, fl_map_address(map, page), length);
 	}
 	return failure;
 }

@@ -40,6 +40,7 @@ static int create_backing(struct fallow_map *map, const struct fallow_map_option
 		.kind = kind_of(o),
 		.share = o->share,
 		.populate = o->populate == FALLOW_POPULATE_NONE ? FALLOW_POPULATE_WRITE : o->populate,
+		.fork = o->fork,
 		.page_size = o->page_size,
 		.fd = o->fd,
 		.closed = o->guard == FALLOW_GUARD_TRAP,

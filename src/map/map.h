@@ -17,6 +17,7 @@
 #include <fallow/map.h>
 
 #include "backing/backing.h"
+#include "backing/fork.h"
 #include "map/dirty.h"
 #include "map/guard.h"
 #include "map/pageset.h"
@@ -46,6 +47,9 @@ struct fallow_map {
 
 	struct fallow_snapshot *snapshot; /* being taken, or the chain's; or NULL. Set and read by those who hold ranges */
 	uint64_t image[2];                /* the id of the image restored last, or 0; the restoring thread's */
+
+	struct fl_fork_holder holder; /* of private huge pages */
+	struct fl_range forking;      /* all, while they are replaced before a fork */
 
 	struct fallow_map *next; /* in the list of maps */
 	uint64_t nforks;         /* that the process had made when the map was created */

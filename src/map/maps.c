@@ -13,6 +13,9 @@
 #include "map/snapshot.h"
 #include "meta/meta.h"
 
+/* How long a fork waits for those who are at work on a map's pages. */
+#define PATIENCE_MS 5000
+
 static struct {
 	struct fl_lock lock;
 	struct fallow_map *first;
@@ -30,6 +33,59 @@ static void mend(struct fallow_map *map)
 	fl_snapshot_leave_to_parent(map);
 }
 
+static struct fallow_map *map_of(struct fl_fork_holder *holder)
+{
+	return (struct fallow_map *)((char *)holder - offsetof(struct fallow_map, holder));
+}
+
+/* Pages that a touch brought in are not counted as populated, and nothing was promised of them. */
+static size_t count(struct fl_fork_holder *holder)
+{
+	struct fallow_map *map = map_of(holder);
+
+	if (fl_lock_take_within(&map->lock, PATIENCE_MS) != 0)
+		return fallow_map_size(map) / map->page_size;
+	size_t npages = map->populated.count;
+	fl_lock_put(&map->lock);
+	return npages;
+}
+
+static bool find(struct fl_fork_holder *holder, uintptr_t *base, size_t *length)
+{
+	struct fallow_map *map = map_of(holder);
+	size_t from = *base > map->base ? (*base - map->base) / map->page_size : 0;
+	size_t npages = fallow_map_size(map) / map->page_size;
+
+	if (fl_lock_take_within(&map->lock, PATIENCE_MS) != 0)
+		return false;
+	size_t first = fl_pageset_next(&map->populated, from, npages);
+	size_t end = fl_pageset_next_absent(&map->populated, first, npages);
+	fl_lock_put(&map->lock);
+	*base = (uintptr_t)fl_map_address(map, first);
+	*length = (end - first) * map->page_size;
+	return *length != 0;
+}
+
+static void release(struct fl_fork_holder *holder)
+{
+	struct fallow_map *map = map_of(holder);
+
+	fl_range_put(&map->ranges, &map->forking);
+}
+
+/* What is replaced loses what the kernel watches it by. */
+static int hold(struct fl_fork_holder *holder)
+{
+	struct fallow_map *map = map_of(holder);
+	int result = fl_range_take_within(&map->ranges, &map->forking, 0, SIZE_MAX, PATIENCE_MS);
+
+	if (result == 0 && (map->dirty.tracked || map->snapshot)) {
+		release(holder);
+		result = -EBUSY;
+	}
+	return result;
+}
+
 /* Before: others may populate while the child is being made. */
 static void fork_prepare(void)
 {
@@ -44,8 +100,23 @@ static void fork_child(void)
 		mend(map);
 }
 
+static void add_holder(struct fallow_map *map)
+{
+	map->holder = (struct fl_fork_holder){
+		.backing = &map->backing,
+		.count = count,
+		.find = find,
+		.hold = hold,
+		.release = release,
+	};
+	fl_fork_start();
+	fl_fork_add(&map->holder);
+}
+
 void fl_maps_add(struct fallow_map *map)
 {
+	if (fl_backing_is_pooled(&map->backing))
+		add_holder(map);
 	/* Without a lock held: it may allocate. */
 	if (!__atomic_exchange_n(&maps.handled, true, __ATOMIC_RELAXED))
 		pthread_atfork(fork_prepare, NULL, fork_child);
@@ -63,6 +134,8 @@ bool fl_maps_forked(const struct fallow_map *map)
 
 void fl_maps_remove(struct fallow_map *map)
 {
+	if (fl_backing_is_pooled(&map->backing))
+		fl_fork_remove(&map->holder);
 	fl_lock_take(&maps.lock);
 	for (struct fallow_map **link = &maps.first; *link; link = &(*link)->next) {
 		if (*link == map) {

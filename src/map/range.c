@@ -4,6 +4,7 @@
  */
 #include "map/range.h"
 
+#include <errno.h>
 #include <limits.h>
 
 #include "os/os.h"
@@ -53,6 +54,31 @@ void fl_range_take(struct fl_range_lock *lock, struct fl_range *range, size_t fi
 	}
 	hold(lock, range);
 	fl_lock_put(&lock->lock);
+}
+
+int fl_range_take_within(struct fl_range_lock *lock, struct fl_range *range, size_t first, size_t end,
+			 unsigned int milliseconds)
+{
+	uint64_t until = fl_os_clock_ms() + milliseconds;
+	int result = fl_lock_take_within(&lock->lock, milliseconds);
+
+	if (result != 0)
+		return result;
+	*range = (struct fl_range){ .first = first, .end = end };
+	append(lock, range);
+	while (must_wait(lock, range) && fl_os_clock_ms() < until) {
+		uint32_t nputs = __atomic_load_n(&lock->nputs, __ATOMIC_RELAXED);
+		fl_lock_put(&lock->lock);
+		fl_os_futex_wait_for(&lock->nputs, nputs, milliseconds);
+		fl_lock_take(&lock->lock);
+	}
+	bool got = !must_wait(lock, range);
+	if (got)
+		hold(lock, range);
+	fl_lock_put(&lock->lock);
+	if (!got)
+		fl_range_put(lock, range);
+	return got ? 0 : -EBUSY;
 }
 
 /* A child of fork forgets the ranges of all threads, that of its own too: then there is nothing to take out. */

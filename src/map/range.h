@@ -26,8 +26,12 @@ struct fl_range_lock {
 
 void fl_range_lock_init(struct fl_range_lock *lock);
 
+
 /* Waits until nobody who asked before holds or wants a part of it. range is the caller's until put. */
 void fl_range_take(struct fl_range_lock *lock, struct fl_range *range, size_t first, size_t end);
+/* For those who may have interrupted the holder: 0, or -EBUSY when the range could not be had for so long. */
+int fl_range_take_within(struct fl_range_lock *lock, struct fl_range *range, size_t first, size_t end,
+			 unsigned int milliseconds);
 void fl_range_put(struct fl_range_lock *lock, struct fl_range *range);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "map/content.h"
 #include "map/snapshot.h"
-#include "map/userfault.h"
+#include "backing/userfault.h"
 #include "os/os.h"
 
 #define NFAULTS 16

@@ -9,7 +9,7 @@
 
 #include "base/bits.h"
 #include "map/content.h"
-#include "map/userfault.h"
+#include "backing/userfault.h"
 #include "meta/meta.h"
 #include "os/kernel.h"
 #include "os/os.h"

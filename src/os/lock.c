@@ -4,6 +4,8 @@
  */
 #include "os/lock.h"
 
+#include <errno.h>
+
 #include "os/os.h"
 
 /* Critical sections are short: a holder that runs is done before a sleep would have begun. */
@@ -25,6 +27,18 @@ void fl_lock_contended(struct fl_lock *lock)
 		mend();
 	while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE) != 0)
 		fl_os_futex_wait(&lock->word, 2);
+}
+
+int fl_lock_take_within(struct fl_lock *lock, unsigned int milliseconds)
+{
+	uint32_t nobody = 0;
+
+	while (!fl_lock_try(lock)) {
+		if (milliseconds-- == 0)
+			return -EBUSY;
+		fl_os_futex_wait_for(&nobody, 0, 1);
+	}
+	return 0;
 }
 
 void fl_lock_wake(struct fl_lock *lock)

@@ -19,6 +19,7 @@
 enum fl_lock_rank {
 	FL_RANK_START,    /* starting the heap */
 	FL_RANK_JEMALLOC_PAGES, /* which of these pages have memory */
+	FL_RANK_FORK,     /* those that have private huge pages */
 	FL_RANK_DECAY,    /* the helper at work */
 	FL_RANK_ARENAS,   /* the list of arenas */
 	FL_RANK_POOLS,    /* pools and their arenas' count */
@@ -99,6 +100,9 @@ static inline bool fl_lock_try(struct fl_lock *lock)
 	fl_lock_rank_enter(lock->rank);
 	return true;
 }
+
+/* For those who may have interrupted the holder: 0, or -EBUSY when it does not put the lock for so long. */
+int fl_lock_take_within(struct fl_lock *lock, unsigned int milliseconds);
 
 static inline void fl_lock_put(struct fl_lock *lock)
 {

@@ -92,6 +92,13 @@ int fl_os_mremap_to(void *from, size_t from_length, size_t to_length, int flags,
 	return result < 0 && result > -4096 ? (int)result : 0;
 }
 
+int fl_os_mremap(void *address, size_t from_length, size_t to_length)
+{
+	FAULT(FL_OS_MREMAP, 0);
+	long result = RAW(SYS_mremap, address, from_length, to_length, 0, 0, 0);
+	return result < 0 && result > -4096 ? (int)result : 0;
+}
+
 int fl_os_mincore(void *address, size_t length, unsigned char *pages)
 {
 	FAULT(FL_OS_MINCORE, 0);

@@ -68,6 +68,8 @@ int fl_os_mprotect(void *address, size_t length, int protection);
 int fl_os_madvise(void *address, size_t length, int advice);
 /* Moves a mapping onto the place `to`, which is replaced. */
 int fl_os_mremap_to(void *from, size_t from_length, size_t to_length, int flags, void *to);
+/* Changes a mapping's length, in place. */
+int fl_os_mremap(void *address, size_t from_length, size_t to_length);
 /* A byte a page, whose lowest bit says whether a touch would find it in memory. */
 int fl_os_mincore(void *address, size_t length, unsigned char *pages);
 int fl_os_mbind(void *address, size_t length, int node);

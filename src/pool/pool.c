@@ -154,6 +154,7 @@ static int create(struct fallow_pool *pool, const struct fallow_pool_options *op
 		.backing = {
 			.kind = options->mount ? FALLOW_BACKING_FILE : options->backing,
 			.populate = FALLOW_POPULATE_WRITE,
+			.fork = options->fork,
 			.page_size = options->page_size,
 			.fd = -1,
 			.own_fd = options->mount != NULL,

@@ -8,8 +8,8 @@
  *
  * Whoever serves faults must not touch a registered range itself. All calls return 0 or -errno.
  */
-#ifndef FL_MAP_USERFAULT_H
-#define FL_MAP_USERFAULT_H
+#ifndef FL_BACKING_USERFAULT_H
+#define FL_BACKING_USERFAULT_H
 
 #include "base/base.h"
 
@@ -35,6 +35,9 @@ int fl_userfault_protect(int fd, uintptr_t address, size_t length);
 
 /* Let threads write, and those who wait go on. What is not registered any more does not matter. */
 int fl_userfault_unprotect(int fd, uintptr_t address, size_t length);
+
+/* Let those go on who wait for a range that has been mapped anew. */
+void fl_userfault_wake(int fd, uintptr_t address, size_t length);
 
 /*
  * Put a zero page where one is missing, and let those who wait go on. -EEXIST: it is not missing, or protected; they

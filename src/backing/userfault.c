@@ -2,7 +2,7 @@
 /*
  * The ioctls of userfaultfd. Looked at on Linux 6.18.
  */
-#include "map/userfault.h"
+#include "backing/userfault.h"
 
 #include <errno.h>
 
@@ -96,6 +96,13 @@ int fl_userfault_unprotect(int fd, uintptr_t address, size_t length)
 	int result = write_protect(fd, address, length, 0);
 
 	return result == -ENOENT ? 0 : result;
+}
+
+void fl_userfault_wake(int fd, uintptr_t address, size_t length)
+{
+	struct uffdio_range range = { address, length };
+
+	fl_os_ioctl(fd, UFFDIO_WAKE, &range);
 }
 
 int fl_userfault_zero(int fd, uintptr_t address, size_t length)

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is done about private huge pages before a fork.
+ */
+#include "backing/fork.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <fallow/fork.h>
+
+#include "backing/userfault.h"
+#include "diag/message.h"
+#include "os/kernel.h"
+#include "os/lock.h"
+#include "os/os.h"
+
+/* A handler of a signal may fork while its thread holds what is needed here: then waiting is of no use. */
+#define PATIENCE_MS 1000
+
+#define FORK_UNDER_WAY UINT64_MAX
+
+static struct {
+	struct fl_lock lock;
+	struct fl_fork_holder *holders; /* changed under lock, read by anyone */
+	bool started;                   /* atomic: the handlers are registered */
+	bool told;                      /* atomic: that huge pages were spilled */
+	uint32_t nunder_way;            /* atomic: forks between prepare and the end */
+	uint64_t nforks;                /* atomic */
+	int nown_threads;               /* atomic */
+} forks = { .lock = FL_LOCK_INIT(FL_RANK_FORK) };
+
+static const struct fl_failure success = { FALLOW_REASON_NONE, 0 };
+
+void fl_fork_count_own_thread(int difference)
+{
+	__atomic_add_fetch(&forks.nown_threads, difference, __ATOMIC_RELAXED);
+}
+
+/* Whether only this thread can be writing to memory. Where that cannot be known it is not so. */
+static bool is_alone(void)
+{
+	struct stat tasks;
+	int fd = fl_os_open("/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0)
+		return false;
+	int result = fl_os_fstat(fd, &tasks);
+	fl_os_close(fd);
+	return result == 0 && (int)tasks.st_nlink - 2 - __atomic_load_n(&forks.nown_threads, __ATOMIC_RELAXED) <= 1;
+}
+
+/* The kernel's own answer, by a reservation that is given back at once: surplus pages count, what others were promised not. */
+static bool pool_has(size_t page_size, size_t npages)
+{
+	void *place = NULL;
+	size_t length;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (int)(fl_log2_floor(page_size) << MAP_HUGE_SHIFT);
+
+	if (__builtin_mul_overflow(npages, page_size, &length) ||
+	    fl_os_mmap(&place, length, PROT_READ | PROT_WRITE, flags, -1, 0) != 0)
+		return false;
+	fl_os_munmap(place, length);
+	return true;
+}
+
+static bool is_of(const struct fl_fork_holder *holder, size_t page_size)
+{
+	return holder->backing->page_size == page_size;
+}
+
+/* Pages that a holder has, at most, or, counted one by one, exactly. */
+static size_t count(struct fl_fork_holder *holder, bool exactly)
+{
+	size_t length, npages = holder->count(holder);
+
+	if (!exactly || npages == 0)
+		return npages;
+	npages = 0;
+	for (uintptr_t base = 0; holder->find(holder, &base, &length); base += length)
+		npages += fl_backing_count_pooled(holder->backing, (void *)base, length);
+	return npages;
+}
+
+/* Whether the pool could give all holders of this page size their pages once more. */
+static bool is_covered(size_t page_size, bool exactly)
+{
+	size_t npages = 0;
+
+	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
+		if (is_of(holder, page_size) && holder->backing->fork != FALLOW_FORK_COPY)
+			npages += count(holder, exactly);
+	}
+	return npages == 0 || pool_has(page_size, npages);
+}
+
+static int spill(struct fl_fork_holder *holder, int fd)
+{
+	size_t length;
+	int result = holder->hold(holder);
+
+	if (result != 0)
+		return result;
+	for (uintptr_t base = 0; result == 0 && holder->find(holder, &base, &length); base += length)
+		result = fl_backing_spill(holder->backing, (void *)base, length, fd);
+	holder->release(holder);
+	return result;
+}
+
+static void tell_once(void)
+{
+	if (!__atomic_exchange_n(&forks.told, true, __ATOMIC_RELAXED))
+		fl_message("fork: the pool cannot cover a copy of the huge pages: going on in ordinary memory");
+}
+
+/* A handler that ran while pages are copied would write to the old ones, or wait for its own thread. */
+static void block_signals(sigset_t *old)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, old);
+}
+
+/* With what holds up threads while they would write: fd, or -1 where there are none. 0 or -errno. */
+static int stop_writers(int *fd)
+{
+	*fd = is_alone() ? -1 : fl_userfault_open();
+	return *fd >= -1 ? 0 : *fd;
+}
+
+static void let_writers_go(int fd)
+{
+	if (fd >= 0)
+		fl_os_close(fd);
+}
+
+/* Only those whose policy is copy, or all. */
+static int spill_all(size_t page_size, bool only_copies)
+{
+	int fd, result = stop_writers(&fd);
+
+	for (struct fl_fork_holder *holder = forks.holders; holder && result == 0; holder = holder->next) {
+		bool copies = holder->backing->fork == FALLOW_FORK_COPY;
+		if (!is_of(holder, page_size) || (only_copies && !copies) || count(holder, true) == 0)
+			continue;
+		result = spill(holder, fd);
+		if (result == 0 && !copies)
+			tell_once();
+	}
+	let_writers_go(fd);
+	return result;
+}
+
+static bool has_any(size_t page_size, enum fallow_fork policy)
+{
+	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
+		if (is_of(holder, page_size) && holder->backing->fork == policy && count(holder, true) != 0)
+			return true;
+	}
+	return false;
+}
+
+static int prepare_pages_of(size_t page_size, bool may_refuse)
+{
+	bool covered = is_covered(page_size, false) || is_covered(page_size, true);
+
+	if (!covered && may_refuse && has_any(page_size, FALLOW_FORK_REFUSE))
+		return -ENOMEM;
+	return covered && !has_any(page_size, FALLOW_FORK_COPY) ? 0 : spill_all(page_size, covered);
+}
+
+/* Each page size once, at the first of its holders. */
+static bool is_first_of_its_size(const struct fl_fork_holder *holder)
+{
+	const struct fl_fork_holder *first = forks.holders;
+
+	while (first != holder && !is_of(first, holder->backing->page_size))
+		first = first->next;
+	return first == holder;
+}
+
+static int prepare_pages(bool may_refuse)
+{
+	int result = fl_lock_take_within(&forks.lock, PATIENCE_MS);
+
+	if (result != 0)
+		return result;
+	for (struct fl_fork_holder *holder = forks.holders; holder && result == 0; holder = holder->next) {
+		if (is_first_of_its_size(holder))
+			result = prepare_pages_of(holder->backing->page_size, may_refuse);
+	}
+	fl_lock_put(&forks.lock);
+	return result;
+}
+
+static int prepare_pages_undisturbed(bool may_refuse)
+{
+	sigset_t old;
+
+	if (fl_likely(__atomic_load_n(&forks.holders, __ATOMIC_ACQUIRE) == NULL))
+		return 0;
+	block_signals(&old);
+	int result = prepare_pages(may_refuse);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return result;
+}
+
+int fl_fork_admit(void)
+{
+	if (prepare_pages_undisturbed(true) == 0)
+		return 0;
+	fl_failure_keep((struct fl_failure){ FALLOW_REASON_POOL_EMPTY, -ENOMEM }, 0);
+	return -ENOMEM;
+}
+
+pid_t fallow_fork(void)
+{
+	if (fl_fork_admit() != 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return fork();
+}
+
+/* What comes in from here on is looked at by whoever populates. */
+static void before_fork(void)
+{
+	__atomic_add_fetch(&forks.nunder_way, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&forks.nforks, 1, __ATOMIC_SEQ_CST);
+	int result = prepare_pages_undisturbed(false);
+	if (result != 0)
+		fl_message("fork: huge pages are shared with the child for want of ordinary memory (error %d): "
+			   "writing to them may end in SIGBUS",
+			   -result);
+}
+
+static void in_parent(void)
+{
+	__atomic_sub_fetch(&forks.nunder_way, 1, __ATOMIC_SEQ_CST);
+}
+
+static void in_child(void)
+{
+	fl_lock_init(&forks.lock, FL_RANK_FORK);
+	forks.nunder_way = 0;
+	forks.nown_threads = 0;
+}
+
+void fl_fork_start(void)
+{
+	if (!__atomic_exchange_n(&forks.started, true, __ATOMIC_RELAXED))
+		pthread_atfork(before_fork, in_parent, in_child);
+}
+
+void fl_fork_add(struct fl_fork_holder *holder)
+{
+	fl_lock_take(&forks.lock);
+	holder->next = forks.holders;
+	__atomic_store_n(&forks.holders, holder, __ATOMIC_RELEASE);
+	fl_lock_put(&forks.lock);
+}
+
+void fl_fork_remove(struct fl_fork_holder *holder)
+{
+	fl_lock_take(&forks.lock);
+	for (struct fl_fork_holder **link = &forks.holders; *link; link = &(*link)->next) {
+		if (*link == holder) {
+			__atomic_store_n(link, holder->next, __ATOMIC_RELEASE);
+			break;
+		}
+	}
+	fl_lock_put(&forks.lock);
+}
+
+uint64_t fl_fork_watch(void)
+{
+	if (__atomic_load_n(&forks.nunder_way, __ATOMIC_SEQ_CST) != 0)
+		return FORK_UNDER_WAY;
+	return __atomic_load_n(&forks.nforks, __ATOMIC_SEQ_CST);
+}
+
+struct fl_failure fl_fork_settle(struct fl_backing *b, uint64_t watch, void *address, size_t length)
+{
+	sigset_t old;
+	int fd;
+
+	if (!fl_backing_is_pooled(b) || (watch != FORK_UNDER_WAY && fl_fork_watch() == watch))
+		return success;
+	block_signals(&old);
+	int result = stop_writers(&fd);
+	if (result == 0)
+		result = fl_backing_spill(b, address, length, fd);
+	let_writers_go(fd);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return result == 0 ? success : (struct fl_failure){ FALLOW_REASON_POOL_EMPTY, -ENOMEM };
+}
