@@ -147,6 +147,9 @@ static inline bool fl_backing_is_pooled(const struct fl_backing *b)
 /* Pages of a range of such a backing that are there, and the pool's. */
 size_t fl_backing_count_pooled(const struct fl_backing *b, void *address, size_t length);
 
+/* Of these, those that other processes map as well. None where /proc does not say. */
+size_t fl_backing_count_shared(const struct fl_backing *b, void *address, size_t length);
+
 /*
  * Put ordinary memory in their place, with what they hold. Threads that write to them wait meanwhile, by fd, a userfaultfd;
  * -1: there are none. The caller keeps others from discarding, and blocks signals. 0 or -errno: -ENOMEM, -EBUSY: no such

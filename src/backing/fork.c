@@ -26,6 +26,7 @@ static struct {
 	struct fl_fork_holder *holders; /* changed under lock, read by anyone */
 	bool started;                   /* atomic: the handlers are registered */
 	bool told;                      /* atomic: that huge pages were spilled */
+	size_t ncovered;                /* atomic: forks of which children may still share pages that the pool covers */
 	uint32_t nunder_way;            /* atomic: forks between prepare and the end */
 	uint64_t nforks;                /* atomic */
 	int nown_threads;               /* atomic */
@@ -70,42 +71,95 @@ static bool is_of(const struct fl_fork_holder *holder, size_t page_size)
 	return holder->backing->page_size == page_size;
 }
 
-/* Pages that a holder has, at most, or, counted one by one, exactly. */
-static size_t count(struct fl_fork_holder *holder, bool exactly)
-{
-	size_t length, npages = holder->count(holder);
+typedef size_t count_fn(const struct fl_backing *b, void *address, size_t length);
 
-	if (!exactly || npages == 0)
-		return npages;
-	npages = 0;
+/* A holder's pages, one by one. */
+static size_t count_each(struct fl_fork_holder *holder, count_fn *count)
+{
+	size_t length, npages = 0;
+
+	if (holder->count(holder) == 0)
+		return 0;
 	for (uintptr_t base = 0; holder->find(holder, &base, &length); base += length)
-		npages += fl_backing_count_pooled(holder->backing, (void *)base, length);
+		npages += count(holder->backing, (void *)base, length);
 	return npages;
 }
 
-/* Whether the pool could give all holders of this page size their pages once more. */
-static bool is_covered(size_t page_size, bool exactly)
+/* All pages of a size; at most so many where nothing counts them one by one. */
+static size_t count_all(size_t page_size, count_fn *count)
 {
 	size_t npages = 0;
 
 	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
-		if (is_of(holder, page_size) && holder->backing->fork != FALLOW_FORK_COPY)
-			npages += count(holder, exactly);
+		if (is_of(holder, page_size))
+			npages += count ? count_each(holder, count) : holder->count(holder);
 	}
-	return npages == 0 || pool_has(page_size, npages);
+	return npages;
+}
+
+/*
+ * Whether the pool has nmore pages beside those that children made before may still ask for: each of them one for each
+ * page that is shared with anybody. What a child that is being made will share counts as shared.
+ */
+static bool has_beside_shared(size_t page_size, size_t nmore)
+{
+	size_t nunder_way = __atomic_load_n(&forks.nunder_way, __ATOMIC_SEQ_CST);
+	size_t nchildren = __atomic_load_n(&forks.ncovered, __ATOMIC_RELAXED);
+
+	if (nmore == 0 || pool_has(page_size, nmore + nchildren * count_all(page_size, NULL)))
+		return true;
+	if (nchildren == 0)
+		return false;
+	size_t nshared = count_all(page_size, nunder_way ? fl_backing_count_pooled : fl_backing_count_shared);
+	return pool_has(page_size, nmore + nchildren * nshared);
+}
+
+/* The children that shared something have gone their ways. */
+static void forget_covered(void)
+{
+	if (__atomic_load_n(&forks.nunder_way, __ATOMIC_SEQ_CST) != 0)
+		return;
+	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
+		if (count_each(holder, fl_backing_count_shared) != 0)
+			return;
+	}
+	__atomic_store_n(&forks.ncovered, 0, __ATOMIC_RELAXED);
+}
+
+/* Whether the pool could give all pages of this size once more. */
+static bool is_covered(size_t page_size)
+{
+	return has_beside_shared(page_size, count_all(page_size, NULL)) ||
+	       has_beside_shared(page_size, count_all(page_size, fl_backing_count_pooled));
 }
 
 static int spill(struct fl_fork_holder *holder, int fd)
 {
 	size_t length;
-	int result = holder->hold(holder);
+	int result = 0;
 
-	if (result != 0)
-		return result;
 	for (uintptr_t base = 0; result == 0 && holder->find(holder, &base, &length); base += length)
 		result = fl_backing_spill(holder->backing, (void *)base, length, fd);
-	holder->release(holder);
 	return result;
+}
+
+static void release_until(const struct fl_fork_holder *end)
+{
+	for (struct fl_fork_holder *holder = forks.holders; holder != end; holder = holder->next)
+		holder->release(holder);
+}
+
+/* From here on nobody brings pages in, or gives them back. */
+static int hold_all(void)
+{
+	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
+		int result = holder->hold(holder);
+		if (result != 0) {
+			release_until(holder);
+			return result;
+		}
+	}
+	return 0;
 }
 
 static void tell_once(void)
@@ -143,7 +197,8 @@ static int spill_all(size_t page_size, bool only_copies)
 
 	for (struct fl_fork_holder *holder = forks.holders; holder && result == 0; holder = holder->next) {
 		bool copies = holder->backing->fork == FALLOW_FORK_COPY;
-		if (!is_of(holder, page_size) || (only_copies && !copies) || count(holder, true) == 0)
+		if (!is_of(holder, page_size) || (only_copies && !copies) ||
+		    count_each(holder, fl_backing_count_pooled) == 0)
 			continue;
 		result = spill(holder, fd);
 		if (result == 0 && !copies)
@@ -156,19 +211,11 @@ static int spill_all(size_t page_size, bool only_copies)
 static bool has_any(size_t page_size, enum fallow_fork policy)
 {
 	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
-		if (is_of(holder, page_size) && holder->backing->fork == policy && count(holder, true) != 0)
+		if (is_of(holder, page_size) && holder->backing->fork == policy &&
+		    count_each(holder, fl_backing_count_pooled) != 0)
 			return true;
 	}
 	return false;
-}
-
-static int prepare_pages_of(size_t page_size, bool may_refuse)
-{
-	bool covered = is_covered(page_size, false) || is_covered(page_size, true);
-
-	if (!covered && may_refuse && has_any(page_size, FALLOW_FORK_REFUSE))
-		return -ENOMEM;
-	return covered && !has_any(page_size, FALLOW_FORK_COPY) ? 0 : spill_all(page_size, covered);
 }
 
 /* Each page size once, at the first of its holders. */
@@ -181,35 +228,93 @@ static bool is_first_of_its_size(const struct fl_fork_holder *holder)
 	return first == holder;
 }
 
-static int prepare_pages(bool may_refuse)
+static int prepare_pages_of(size_t page_size, bool may_refuse)
+{
+	bool covered = is_covered(page_size);
+
+	if (!covered && may_refuse && has_any(page_size, FALLOW_FORK_REFUSE))
+		return -ENOMEM;
+	return covered && !has_any(page_size, FALLOW_FORK_COPY) ? 0 : spill_all(page_size, covered);
+}
+
+static int prepare_held(bool may_refuse)
+{
+	int result = 0;
+
+	for (struct fl_fork_holder *holder = forks.holders; holder && result == 0; holder = holder->next) {
+		if (is_first_of_its_size(holder))
+			result = prepare_pages_of(holder->backing->page_size, may_refuse);
+	}
+	return result;
+}
+
+static bool all_covered(void)
+{
+	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
+		if (!is_covered(holder->backing->page_size))
+			return false;
+	}
+	return true;
+}
+
+/* What is idle need neither be covered nor copied, but is kept where it does not matter. */
+static void purge_idle(void)
+{
+	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
+		if (holder->purge)
+			holder->purge(holder);
+	}
+}
+
+/* What comes in from here on is looked at by whoever populates, and leaves alone what the child may need. */
+static void begin_fork(void)
+{
+	__atomic_add_fetch(&forks.nunder_way, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&forks.nforks, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&forks.ncovered, 1, __ATOMIC_RELAXED);
+}
+
+/* making: a child will be made; else whether it may be is asked. */
+static int prepare_pages(bool making)
 {
 	int result = fl_lock_take_within(&forks.lock, PATIENCE_MS);
 
 	if (result != 0)
 		return result;
-	for (struct fl_fork_holder *holder = forks.holders; holder && result == 0; holder = holder->next) {
-		if (is_first_of_its_size(holder))
-			result = prepare_pages_of(holder->backing->page_size, may_refuse);
+	forget_covered();
+	if (!all_covered())
+		purge_idle();
+	result = hold_all();
+	if (result == 0) {
+		result = prepare_held(!making);
+		if (making)
+			begin_fork();
+		release_until(NULL);
+	} else if (making) {
+		begin_fork();
 	}
 	fl_lock_put(&forks.lock);
 	return result;
 }
 
-static int prepare_pages_undisturbed(bool may_refuse)
+static int prepare_pages_undisturbed(bool making)
 {
 	sigset_t old;
 
-	if (fl_likely(__atomic_load_n(&forks.holders, __ATOMIC_ACQUIRE) == NULL))
-		return 0;
 	block_signals(&old);
-	int result = prepare_pages(may_refuse);
+	int result = prepare_pages(making);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return result;
 }
 
+static bool has_holders(void)
+{
+	return __atomic_load_n(&forks.holders, __ATOMIC_ACQUIRE) != NULL;
+}
+
 int fl_fork_admit(void)
 {
-	if (prepare_pages_undisturbed(true) == 0)
+	if (fl_likely(!has_holders()) || prepare_pages_undisturbed(false) == 0)
 		return 0;
 	fl_failure_keep((struct fl_failure){ FALLOW_REASON_POOL_EMPTY, -ENOMEM }, 0);
 	return -ENOMEM;
@@ -224,21 +329,23 @@ pid_t fallow_fork(void)
 	return fork();
 }
 
-/* What comes in from here on is looked at by whoever populates. */
 static void before_fork(void)
 {
-	__atomic_add_fetch(&forks.nunder_way, 1, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(&forks.nforks, 1, __ATOMIC_SEQ_CST);
-	int result = prepare_pages_undisturbed(false);
+	int result = fl_likely(!has_holders()) ? 0 : prepare_pages_undisturbed(true);
+
 	if (result != 0)
 		fl_message("fork: huge pages are shared with the child for want of ordinary memory (error %d): "
 			   "writing to them may end in SIGBUS",
 			   -result);
 }
 
+/* Where there were no holders before, there is nothing to end. */
 static void in_parent(void)
 {
-	__atomic_sub_fetch(&forks.nunder_way, 1, __ATOMIC_SEQ_CST);
+	uint32_t n = __atomic_load_n(&forks.nunder_way, __ATOMIC_SEQ_CST);
+
+	while (n != 0 && !__atomic_compare_exchange_n(&forks.nunder_way, &n, n - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
 }
 
 static void in_child(void)
@@ -272,6 +379,22 @@ void fl_fork_remove(struct fl_fork_holder *holder)
 		}
 	}
 	fl_lock_put(&forks.lock);
+}
+
+bool fl_fork_leaves_cover(const struct fl_backing *b, size_t length)
+{
+	if (fl_likely(__atomic_load_n(&forks.ncovered, __ATOMIC_RELAXED) == 0) || !fl_backing_is_pooled(b))
+		return true;
+	/* Another fork that is being prepared is met by what comes in. */
+	if (!fl_lock_try(&forks.lock))
+		return true;
+	bool leaves = has_beside_shared(b->page_size, length / b->page_size);
+	if (!leaves) {
+		forget_covered();
+		leaves = __atomic_load_n(&forks.ncovered, __ATOMIC_RELAXED) == 0;
+	}
+	fl_lock_put(&forks.lock);
+	return leaves;
 }
 
 uint64_t fl_fork_watch(void)

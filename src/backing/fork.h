@@ -12,10 +12,10 @@
  *
  * Guarantees. A child that is made finds no private huge page that the pool could not cover at that time, but where
  * fork cannot be refused: the prepare handler has no way to, and says so on stderr. Nothing is held while the child is made:
- * what other threads populate meanwhile they spill themselves.
+ * what is populated meanwhile, by other threads or by handlers of the program's, is spilled by who does.
  *
- * Not done: keeping the pool as it was found. Who empties it while a child shares its parent's pages makes them die;
- * FALLOW_FORK_COPY is there for those who share a pool with such.
+ * Not done: keeping the pool as it was found. Parent and child leave each other's cover alone, but other programs that empty
+ * the pool while a child shares its parent's pages make them die; FALLOW_FORK_COPY is there for those who share a pool.
  */
 #ifndef FL_BACKING_FORK_H
 #define FL_BACKING_FORK_H
@@ -33,7 +33,10 @@ struct fl_fork_holder {
 	/* The first run at or above *base in which pages may be. False: there is none. */
 	bool (*find)(struct fl_fork_holder *holder, uintptr_t *base, size_t *length);
 
-	/* Let nobody else discard pages until release. 0, or -EBUSY when that cannot be had soon. */
+	/* Give idle pages back; may be NULL. */
+	void (*purge)(struct fl_fork_holder *holder);
+
+	/* Let nobody else populate or discard until release. 0, or -EBUSY when that cannot be had soon. */
 	int (*hold)(struct fl_fork_holder *holder);
 	void (*release)(struct fl_fork_holder *holder);
 };
@@ -47,6 +50,12 @@ void fl_fork_remove(struct fl_fork_holder *holder);
 
 /* Before libc's fork: 0, or -ENOMEM with the failure kept: there must be no child. */
 int fl_fork_admit(void);
+
+/*
+ * While children share pages that the pool covers, it must go on to do so. False: bringing in length bytes would take of
+ * what they may need; the pool counts as empty. Called before a populate of a backing, for nothing else's sake.
+ */
+bool fl_fork_leaves_cover(const struct fl_backing *b, size_t length);
 
 /*
  * Pages that come in while a child is made may be shared with it, or not. So whoever populates watches, and afterwards

@@ -37,6 +37,27 @@ static bool is_pooled(const struct fl_backing *b, char *page)
 	return b->page_size > base_page && fl_os_mremap(page + base_page, base_page, base_page) != 0;
 }
 
+/* Bits of /proc/PID/pagemap. */
+#define MAPPED_ONCE (UINT64_C(1) << 56)
+#define PRESENT (UINT64_C(1) << 63)
+
+size_t fl_backing_count_shared(const struct fl_backing *b, void *address, size_t length)
+{
+	size_t n = 0, base_page = fl_os_page_size();
+	int pagemap = fl_os_open("/proc/thread-self/pagemap", O_RDONLY, 0);
+
+	for (char *page = address, *end = page + length; pagemap >= 0 && page < end; page += b->page_size) {
+		uint64_t entry = 0;
+		uint64_t at = (uintptr_t)page / base_page * sizeof(entry);
+		if (fl_os_pread(pagemap, &entry, sizeof(entry), at) == sizeof(entry) && (entry & PRESENT) &&
+		    !(entry & MAPPED_ONCE))
+			n += is_pooled(b, page);
+	}
+	if (pagemap >= 0)
+		fl_os_close(pagemap);
+	return n;
+}
+
 size_t fl_backing_count_pooled(const struct fl_backing *b, void *address, size_t length)
 {
 	size_t n = 0;

@@ -409,9 +409,11 @@ struct fl_failure fl_region_populate_missing(struct fl_region *region, size_t gr
 
 	for (size_t n; (n = next_missing(region, &granule, end)) != 0; granule += n) {
 		void *address = fl_granule_address(region, granule);
+		struct fl_failure failure = { FALLOW_REASON_POOL_EMPTY, -ENOMEM };
 		uint64_t watch = fl_fork_watch();
-		struct fl_failure failure = fl_backing_populate(&region->backing, mode, address, n << FL_GRANULE_SHIFT,
-								(uint64_t)granule << FL_GRANULE_SHIFT);
+		if (fl_fork_leaves_cover(&region->backing, n << FL_GRANULE_SHIFT))
+			failure = fl_backing_populate(&region->backing, mode, address, n << FL_GRANULE_SHIFT,
+						      (uint64_t)granule << FL_GRANULE_SHIFT);
 		if (failure.reason == FALLOW_REASON_NONE)
 			failure = fl_fork_settle(&region->backing, watch, address, n << FL_GRANULE_SHIFT);
 		if (failure.reason != FALLOW_REASON_NONE) {
@@ -503,9 +505,10 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	else if (!faults)
 		failure = fl_region_populate_missing(region, granule, granule + n);
 	fl_lock_take(&region->lock);
-	fl_counter_add(&region->present, -(charge));
+	/* In this order: who reads without the lock may see too much, never too little. */
 	if (failure.reason == FALLOW_REASON_NONE)
 		mark_present(region, granule, n);
+	fl_counter_add(&region->present, -(charge));
 	fl_lock_put(&region->lock);
 	if (failure.reason == FALLOW_REASON_NONE && faults && !all && small && use == FL_USE_WHOLE)
 		populate_all(region, granule, n);

@@ -2,8 +2,7 @@
 /*
  * What a region on private huge pages does before a fork.
  *
- * Its lock keeps purges off while pages are replaced; what purges have in hand is waited for. Populates go on: they settle
- * what they brought in.
+ * Its locks keep populates and purges off while pages are counted and replaced; what purges have in hand is waited for.
  */
 #include <errno.h>
 
@@ -38,31 +37,43 @@ static bool find(struct fl_fork_holder *holder, uintptr_t *base, size_t *length)
 	return *length != 0;
 }
 
-/* Taken once, the lock is not held by what this thread was doing when a signal's handler forked. */
+/* Unless this thread was at work on the region when a signal's handler forked. */
+static void purge(struct fl_fork_holder *holder)
+{
+	struct fl_region *region = region_of(holder);
+
+	if (fl_lock_take_within(&region->lock, PATIENCE_MS) != 0)
+		return;
+	fl_lock_put(&region->lock);
+	fl_extent_purge(region, FL_PURGE_ALL);
+}
+
 static int hold(struct fl_fork_holder *holder)
 {
 	struct fl_region *region = region_of(holder);
 	uint32_t nobody = 0;
-	int result = fl_lock_take_within(&region->lock, PATIENCE_MS);
+	int result = fl_lock_take_within(&region->populate_lock, PATIENCE_MS);
 
-	if (result != 0)
-		return result;
-	fl_lock_put(&region->lock);
-	/* What is idle need not be copied. */
-	fl_extent_purge(region, FL_PURGE_ALL);
-	for (int i = 0; i < PATIENCE_MS; i++) {
-		fl_lock_take(&region->lock);
+	for (int i = 0; result == 0 && i < PATIENCE_MS; i++) {
+		result = fl_lock_take_within(&region->lock, PATIENCE_MS);
+		if (result != 0)
+			break;
 		if (region->npurging == 0)
 			return 0;
 		fl_lock_put(&region->lock);
 		fl_os_futex_wait_for(&nobody, 0, 1);
 	}
+	if (result == 0)
+		fl_lock_put(&region->populate_lock);
 	return -EBUSY;
 }
 
 static void release(struct fl_fork_holder *holder)
 {
-	fl_lock_put(&region_of(holder)->lock);
+	struct fl_region *region = region_of(holder);
+
+	fl_lock_put(&region->lock);
+	fl_lock_put(&region->populate_lock);
 }
 
 void fl_region_init_holder(struct fl_region *region)
@@ -71,6 +82,7 @@ void fl_region_init_holder(struct fl_region *region)
 		.backing = &region->backing,
 		.count = count,
 		.find = find,
+		.purge = purge,
 		.hold = hold,
 		.release = release,
 	};

@@ -49,6 +49,8 @@ static struct fl_failure bring_in(const struct crew *crew, size_t first, size_t 
 		enum fallow_populate mode = fl_dirty_mode(map, crew->mode, page, end, &next);
 		size_t length = (next - page) * map->page_size;
 		uint64_t watch = fl_fork_watch();
+		if (!fl_fork_leaves_cover(&map->backing, length))
+			return (struct fl_failure){ FALLOW_REASON_POOL_EMPTY, -ENOMEM };
 		failure = fl_backing_bring_in(&map->backing, mode, fl_map_address(map, page), length, page * map->page_size);
 		if (failure.reason == FALLOW_REASON_NONE)
 			failure = fl_fork_settle(&map->backing, watch, fl_map_address(map, page), length);

@@ -19,9 +19,11 @@
 #define HUGE ((size_t)2 << 20)
 #define NPAGES 16
 #define NFORKS 100
+#define NFORKS_FEW 20
 #define NWRITERS 2
 #define NBLOCKS 512
 #define BLOCK ((size_t)100000)
+#define STRIDE 2048
 #define CHILD_SECONDS 30
 
 /* All of a pool's memory, and threads that never stop writing to theirs. */
@@ -36,13 +38,13 @@ struct hold {
 
 static void write_all(unsigned char *bytes, size_t length, unsigned char value)
 {
-	for (size_t i = 0; i < length; i += 512)
+	for (size_t i = 0; i < length; i += STRIDE)
 		__atomic_store_n(&bytes[i], value, __ATOMIC_RELAXED);
 }
 
 static bool holds_all(const unsigned char *bytes, size_t length, unsigned char value)
 {
-	for (size_t i = 0; i < length; i += 512) {
+	for (size_t i = 0; i < length; i += STRIDE) {
 		if (bytes[i] != value)
 			return false;
 	}
@@ -88,7 +90,7 @@ static void fill(struct hold *hold)
 			break;
 		hold->blocks[hold->nblocks++] = block;
 	}
-	must_be_least(hold->nblocks * BLOCK, (NPAGES - 3) * HUGE * 3 / 4);
+	must_be_least(hold->nblocks * BLOCK, NPAGES * HUGE / 2);
 }
 
 static _Noreturn void be_child(struct hold *hold, unsigned char value)
@@ -204,12 +206,44 @@ static void arena_alone(void *unused)
 	struct hold hold = { .arena = create_arena(FALLOW_FORK_AUTO, NULL) };
 
 	(void)unused;
-	for (int i = 0; i < NFORKS; i++) {
+	for (int i = 0; i < NFORKS_FEW; i++) {
 		fill(&hold);
 		fork_and_write(&hold, (unsigned char)i);
 	}
 	fallow_arena_destroy(hold.arena);
 	must_equal(place_free_2m(), NPAGES * HUGE);
+}
+
+/* Registered before fallow's handlers, this one runs after them: what it allocates comes in while a child is made. */
+static struct hold *to_fill;
+
+static void fill_before_fork(void)
+{
+	unsigned char value = 0;
+
+	if (to_fill == NULL)
+		return;
+	if (to_fill->nblocks != 0)
+		value = to_fill->blocks[0][0];
+	fill(to_fill);
+	for (size_t i = 0; i < to_fill->nblocks; i++)
+		write_all(to_fill->blocks[i], BLOCK, value);
+}
+
+static void arena_with_handler(void *unused)
+{
+	struct hold hold = { .arena = create_arena(FALLOW_FORK_AUTO, NULL) };
+
+	(void)unused;
+	to_fill = &hold;
+	for (int i = 0; i < NFORKS_FEW; i++) {
+		fork_and_write(&hold, (unsigned char)i);
+		while (hold.nblocks > 1)
+			fallow_arena_free(hold.arena, hold.blocks[--hold.nblocks]);
+		fallow_arena_trim(hold.arena, NULL);
+	}
+	to_fill = NULL;
+	fallow_arena_destroy(hold.arena);
 }
 
 static void map_fork_and_write(struct fallow_map *map, unsigned char value)
@@ -245,7 +279,7 @@ static void map_alone(void *guard)
 	options.length = NPAGES * HUGE;
 	options.guard = *(enum fallow_guard *)guard;
 	struct fallow_map *map = map_create(&options);
-	for (int i = 0; i < NFORKS; i++) {
+	for (int i = 0; i < NFORKS_FEW; i++) {
 		must_equal(fallow_map_populate(map, 0, options.length, FALLOW_POPULATE_WRITE), 0);
 		map_fork_and_write(map, (unsigned char)i);
 		if (i % 5 == 4) {
@@ -342,6 +376,12 @@ static void an_arena_survives_with_threads(void **state)
 	assert_lives(&pool, arena_with_threads, NULL);
 }
 
+static void what_handlers_allocate_survives(void **state)
+{
+	(void)state;
+	assert_lives(&pool, arena_with_handler, NULL);
+}
+
 static void pools_survive_with_threads(void **state)
 {
 	enum fallow_pool_supply supplies[] = { FALLOW_POOL_HELD, FALLOW_POOL_ON_DEMAND };
@@ -383,6 +423,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_arena_survives_alone),
 		cmocka_unit_test(an_arena_survives_with_threads),
+		cmocka_unit_test(what_handlers_allocate_survives),
 		cmocka_unit_test(pools_survive_with_threads),
 		cmocka_unit_test(maps_survive),
 		cmocka_unit_test(refuse_is_enomem),
@@ -390,5 +431,7 @@ int main(void)
 		cmocka_unit_test(copies_outlive_the_pool),
 	};
 
+	if (pthread_atfork(fill_before_fork, NULL, NULL) != 0)
+		return TEST_HARD_ERROR;
 	return lives_end(cmocka_run_group_tests(tests, NULL, NULL));
 }
