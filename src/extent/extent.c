@@ -440,31 +440,38 @@ static bool is_resident(const struct fl_region *region, size_t unit)
 	return true;
 }
 
-/*
- * What has come of a unit with the first granules of it, those in mask. One that was advised to be huge, and is mapped
- * whole, came whole: with a fault always, with a populate if there was a huge page, which is looked at. Then what nobody has
- * taken is idle memory. What others have taken they may be about to discard.
- */
-static uint64_t count_came(const struct fl_region *region, size_t unit, uint64_t mask)
+/* Whether a unit that was advised to be huge came whole with the first granules of it, those in mask. */
+static bool came_whole(const struct fl_region *region, size_t unit, uint64_t mask)
 {
 	const struct fl_unit *u = &region->units[unit];
 
 	if (!u->huge || (unit + 1) * FL_UNIT_GRANULES > region->frontier)
-		return mask;
+		return false;
+	/* With a fault always; with a populate if there was a huge page. */
+	if (region->backing.populate == FALLOW_POPULATE_NONE)
+		return true;
+	return u->present == 0 && (mask == ~UINT64_C(0) || is_resident(region, unit));
+}
+
+/* What of it counts as present: what nobody has taken is idle memory. What others have taken they may be about to discard. */
+static uint64_t count_whole(const struct fl_region *region, size_t unit, uint64_t mask)
+{
 	if (region->backing.populate == FALLOW_POPULATE_NONE)
 		return ~UINT64_C(0);
 	bool fits = region->limit == 0 || region->present + FL_UNIT <= region->limit;
-	return u->present == 0 && mask != ~UINT64_C(0) && fits && is_resident(region, unit) ? mask | u->free : mask;
+	return fits ? mask | region->units[unit].free : mask;
 }
 
-/* Other threads' may have come meanwhile: what counts is what is marked now. */
-static void mark_present(struct fl_region *region, size_t granule, size_t n)
+void fl_region_mark_present(struct fl_region *region, size_t granule, size_t n)
 {
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		struct fl_unit *u = &region->units[unit];
-		uint64_t new = count_came(region, unit, mask) & ~u->present;
+		bool whole = came_whole(region, unit, mask);
+		/* Other threads' may have come meanwhile: what counts is what is marked now. */
+		uint64_t new = (whole ? count_whole(region, unit, mask) : mask) & ~u->present;
 		fl_counter_add(&region->present, (size_t)__builtin_popcountll(new) << FL_GRANULE_SHIFT);
 		__atomic_store_n(&u->present, u->present | new, __ATOMIC_RELAXED);
+		u->whole |= whole && fl_gate_is_limited();
 	}
 }
 
@@ -507,7 +514,7 @@ static struct fl_failure populate(struct fl_region *region, size_t granule, size
 	fl_lock_take(&region->lock);
 	/* In this order: who reads without the lock may see too much, never too little. */
 	if (failure.reason == FALLOW_REASON_NONE)
-		mark_present(region, granule, n);
+		fl_region_mark_present(region, granule, n);
 	fl_counter_add(&region->present, -(charge));
 	fl_lock_put(&region->lock);
 	if (failure.reason == FALLOW_REASON_NONE && faults && !all && small && use == FL_USE_WHOLE)

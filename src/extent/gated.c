@@ -92,6 +92,21 @@ static void end_arrival(struct fl_region *region, size_t unit, bool present)
 	fl_lock_put(&region->lock);
 }
 
+/* A unit that one extent has all of has come by proof, or has gone again. */
+static void set_whole(struct fl_region *region, size_t unit, bool whole)
+{
+	fl_lock_take(&region->lock);
+	region->units[unit].whole = whole;
+	fl_lock_put(&region->lock);
+}
+
+static void discard_unit(struct fl_region *region, size_t unit)
+{
+	fl_region_discard_missing(region, unit * FL_UNIT_GRANULES, (unit + 1) * FL_UNIT_GRANULES);
+	if (present_of(region, unit) == 0)
+		set_whole(region, unit, false);
+}
+
 /*
  * Of a unit around a block the rest may stay unused: only if it must come whole, since there is page cache to be reclaimed
  * for it, or since any fault in it brings a huge page.
@@ -112,8 +127,11 @@ static int prove_part(struct fl_region *region, size_t unit, uint64_t mask, bool
 
 	if (!region->provable || present_of(region, unit) != 0)
 		return -EOPNOTSUPP;
-	if (mask == ~UINT64_C(0))
-		return prove_patiently(region, unit, seed, request);
+	if (mask == ~UINT64_C(0)) {
+		int error = prove_patiently(region, unit, seed, request);
+		set_whole(region, unit, error == 0);
+		return error;
+	}
 	/* A failure after this could not be undone, since others may use what has come. */
 	if (!last || !should_arrive(region, unit, request) || !fl_gate_fits(request, FL_UNIT) ||
 	    !begin_arrival(region, unit))
@@ -147,18 +165,45 @@ static struct fl_failure bring_in_part(struct fl_region *region, size_t unit, ui
 	return failure;
 }
 
+/*
+ * Give back a part that has come. That of a huge page stays, to become idle memory: the kernel splits the page when it
+ * likes, drops what holds nothing but zero of the rest, and who writes there later is killed.
+ */
+static void give_up_part(struct fl_region *region, size_t unit, uint64_t mask)
+{
+	size_t first = unit * FL_UNIT_GRANULES + (size_t)__builtin_ctzll(mask), n = (size_t)__builtin_popcountll(mask);
+
+	if (mask == ~UINT64_C(0)) {
+		discard_unit(region, unit);
+		return;
+	}
+	fl_lock_take(&region->lock);
+	bool huge = region->units[unit].huge || region->units[unit].whole;
+	if (huge)
+		fl_region_mark_present(region, first, n);
+	fl_lock_put(&region->lock);
+	if (!huge)
+		fl_region_discard_missing(region, first, first + n);
+}
+
 static struct fl_failure bring_in_narrowly(struct fl_region *region, size_t granule, size_t n,
 					   const struct fl_gate_request *request)
 {
+	struct fl_failure failure = success;
+	size_t ncame = 0;
+
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		bool last = (unit + 1) * FL_UNIT_GRANULES >= granule + n;
-		struct fl_failure failure = bring_in_part(region, unit, mask, last, request);
-		if (failure.reason != FALLOW_REASON_NONE) {
-			fl_region_discard_missing(region, granule, granule + n);
-			return failure;
-		}
+		if (failure.reason == FALLOW_REASON_NONE)
+			failure = bring_in_part(region, unit, mask, last, request);
+		if (failure.reason == FALLOW_REASON_NONE)
+			ncame += (size_t)__builtin_popcountll(mask);
 	}
-	return success;
+	if (failure.reason != FALLOW_REASON_NONE) {
+		FOR_EACH_UNIT(unit, mask, granule, ncame)
+			give_up_part(region, unit, mask);
+	}
+	return failure;
 }
 
 /* Far from the limit there is: whole units by proof. False, with nothing brought in, when there is no such memory after all. */
@@ -166,12 +211,16 @@ static bool prove_units(struct fl_region *region, size_t granule, size_t n)
 {
 	if (!region->provable || !fl_gate_is_limited())
 		return true;
-	FOR_EACH_UNIT(unit, mask, granule, n) {
-		if (mask != ~UINT64_C(0) || present_of(region, unit) != 0)
+	size_t first = fl_div_up(granule, FL_UNIT_GRANULES), end = (granule + n) / FL_UNIT_GRANULES;
+
+	for (size_t unit = first; unit < end; unit++) {
+		if (present_of(region, unit) != 0)
 			continue;
 		int error = prove(region, unit, unit * FL_UNIT_GRANULES);
+		set_whole(region, unit, error == 0);
 		if (error == -EBUSY || error == -ENOMEM) {
-			fl_region_discard_missing(region, granule, granule + n);
+			for (size_t i = first; i <= unit; i++)
+				discard_unit(region, i);
 			return false;
 		}
 	}

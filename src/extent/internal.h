@@ -35,6 +35,9 @@ void fl_region_init_holder(struct fl_region *region);
 /* Make anew what is derived from units' bits: summaries, taken, present. */
 void fl_region_mend(struct fl_region *region);
 
+/* Granules that their owner has brought in are present, and what came with them. */
+void fl_region_mark_present(struct fl_region *region, size_t granule, size_t n);
+
 /* Something became idle: see that a purge will come. True when one is due now. */
 bool fl_purge_schedule(struct fl_region *region, uint64_t now);
 
@@ -82,7 +85,10 @@ void fl_thp_prepare_discard(struct fl_region *region, size_t unit, uint64_t mask
 struct fl_failure fl_region_populate_missing(struct fl_region *region, size_t granule, size_t end);
 void fl_region_discard_missing(struct fl_region *region, size_t granule, size_t end);
 
-/* The same past the gate, of n granules, charged bytes of which are in region->present already. All or nothing. */
+/*
+ * The same past the gate, of n granules, charged bytes of which are in region->present already. All or nothing, but that a
+ * part of a huge page stays, marked as present.
+ */
 struct fl_failure fl_region_bring_in(struct fl_region *region, size_t granule, size_t n, size_t charged, bool vital);
 
 #endif

@@ -97,8 +97,8 @@ static uint64_t candidates(const struct fl_region *region, size_t unit, enum fl_
 		}
 		idle &= whole;
 	}
-	/* With a huge page came more than was marked: where nothing is taken, all goes. */
-	if (u->huge && u->free == ~UINT64_C(0))
+	/* With a huge page came more than was marked: where nothing is taken, all goes. So does what huge pages are to follow. */
+	if ((u->huge || u->split) && u->free == ~UINT64_C(0))
 		return ~UINT64_C(0);
 	/* What the kernel does with the rest of a split huge page (see split()) must not happen to what came in with proof. */
 	if (u->whole && idle != ~UINT64_C(0) && region->backing.populate != FALLOW_POPULATE_NONE)

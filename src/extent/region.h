@@ -42,7 +42,7 @@ struct fl_unit {
 	bool huge;           /* advised to be a huge page: a fault brings in all of it */
 	bool split;          /* is to be, once it is discarded whole: it has small pages */
 	bool arriving;       /* is being brought in whole: not to be purged */
-	bool whole;          /* was brought in as one huge page */
+	bool whole;          /* was brought in as one huge page where a memory cgroup has a limit */
 };
 
 struct fl_unit_range {

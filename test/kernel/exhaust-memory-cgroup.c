@@ -6,7 +6,8 @@
  * had, is told why there is no more, frees it, and can have it again. Beside it the same program on libc's malloc is killed.
  *
  * RUNS in the environment is how often each is run (1), CASES a pattern of the names of those that are run (*).
- * EVERY: all fillings and numbers of threads in the larger groups, too.
+ * EVERY: all fillings and numbers of threads in the larger groups, too. PEERS, "NAME=LIBRARY ...": other allocators, of
+ * which it is only told what becomes of them.
  */
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -23,7 +24,8 @@
 #include "test/lib/lives.h"
 
 #define MiB ((size_t)1 << 20)
-#define MAX_CASES 256
+#define MAX_PEERS 4
+#define MAX_CASES 512
 
 /* LOOPED: mapped, and a neighbour reads all of it over and over. */
 enum filling { NOTHING, CLEAN, DIRTY, MAPPED, LOOPED, SHMEM, LOCKED, NFILLINGS };
@@ -33,17 +35,18 @@ static const char *const filling_names[NFILLINGS] = { "nothing", "clean cache", 
 
 struct way {
 	const char *name;
-	const char *conf; /* NULL: libc's malloc */
+	const char *conf;    /* NULL: not fallow */
 	bool huge_pages_refused;
+	const char *library; /* without fallow: to preload, or "" */
 };
 
 static const struct way ways[] = {
-	{ "strict", "populate:strict", false },
-	{ "auto", "populate:auto", false },
-	{ "strict without huge pages", "populate:strict", true },
+	{ .name = "strict", .conf = "populate:strict" },
+	{ .name = "auto", .conf = "populate:auto" },
+	{ .name = "strict without huge pages", .conf = "populate:strict", .huge_pages_refused = true },
 };
 
-static const struct way without_fallow = { "libc", NULL, false };
+static const struct way without_fallow = { .name = "libc", .library = "" };
 
 struct one {
 	const struct way *way;
@@ -164,10 +167,9 @@ static void take_all(void *argument)
 	snprintf(locked, sizeof(locked), "%lld", one->filling == LOOPED ? read_ahead() : 0LL);
 	if (one->way->huge_pages_refused)
 		must_equal(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
-	if (one->way->conf != NULL) {
-		setenv("LD_PRELOAD", getenv("FALLOW_PRELOAD"), 1);
+	if (one->way->conf != NULL)
 		setenv("FALLOW_CONF", one->way->conf, 1);
-	}
+	setenv("LD_PRELOAD", one->way->conf != NULL ? getenv("FALLOW_PRELOAD") : one->way->library, 1);
 	place_execute(argv);
 }
 
@@ -201,6 +203,21 @@ static void lives(void **state)
 		assert_lives(&place, take_all, one);
 }
 
+/* What becomes of a peer is told, and proves nothing. */
+static void peer(void **state)
+{
+	struct one *one = *state;
+	struct place place = { .memory_cgroup = one->limit };
+
+	for (int i = 0; i < nruns(); i++) {
+		struct place_result result = place_run(&place, take_all, one);
+		if (result.end == PLACE_EXITED)
+			printf("lives with exit status %d\n", result.value);
+		else
+			puts(result.end == PLACE_KILLED ? "is killed" : result.end == PLACE_HUNG ? "hangs" : result.reason);
+	}
+}
+
 static void libc_is_killed(void **state)
 {
 	struct one one = { &without_fallow, 64 * MiB, NOTHING, 1, 1000 };
@@ -228,7 +245,7 @@ static void add(const struct one *one)
 	all[ntests] = *one;
 	snprintf(names[ntests], sizeof(names[0]), "%s, %zu MiB with %s, %d threads of %zu bytes", one->way->name,
 		 one->limit / MiB, filling_names[one->filling], one->nthreads, one->size);
-	tests[ntests] = (struct CMUnitTest){ names[ntests], lives, NULL, NULL, &all[ntests] };
+	tests[ntests] = (struct CMUnitTest){ names[ntests], one->way->conf ? lives : peer, NULL, NULL, &all[ntests] };
 	ntests++;
 }
 
@@ -240,17 +257,39 @@ static bool is_wanted(size_t limit, enum filling filling, int nthreads)
 	return limit == 256 * MiB ? nthreads == 4 || filling == NOTHING : nthreads == 4 && filling == NOTHING;
 }
 
-int main(void)
+static void add_all(const struct way *way)
 {
 	static const size_t sizes[] = { 100, 30000, 100000, 60000 }, limits[] = { 64 * MiB, 256 * MiB, 2048 * MiB };
-	size_t turn = 0;
+	static size_t turn;
 
+	for (enum filling filling = NOTHING; filling < NFILLINGS; filling++)
+		for (int nthreads = 1; nthreads <= 4; nthreads += 3)
+			for (size_t l = 0; l < sizeof(limits) / sizeof(limits[0]); l++)
+				if (is_wanted(limits[l], filling, nthreads))
+					add(&(struct one){ way, limits[l], filling, nthreads, sizes[turn++ % 4] });
+}
+
+static void add_peers(char *names)
+{
+	static struct way peers[MAX_PEERS];
+	size_t n = 0;
+
+	for (char *name = strtok(names, " "); name != NULL && n < MAX_PEERS; name = strtok(NULL, " ")) {
+		char *library = strchr(name, '=');
+		if (library == NULL)
+			test_hard_error("PEERS: no = after a name");
+		*library++ = '\0';
+		peers[n] = (struct way){ .name = name, .library = library };
+		add_all(&peers[n++]);
+	}
+}
+
+int main(void)
+{
 	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++)
-		for (enum filling filling = NOTHING; filling < NFILLINGS; filling++)
-			for (int nthreads = 1; nthreads <= 4; nthreads += 3)
-				for (size_t l = 0; l < sizeof(limits) / sizeof(limits[0]); l++)
-					if (is_wanted(limits[l], filling, nthreads))
-						add(&(struct one){ &ways[w], limits[l], filling, nthreads, sizes[turn++ % 4] });
+		add_all(&ways[w]);
+	if (getenv("PEERS") != NULL)
+		add_peers(getenv("PEERS"));
 	tests[ntests++] = (struct CMUnitTest)cmocka_unit_test(libc_is_killed);
 	cmocka_set_test_filter(getenv("CASES"));
 	return lives_end(_cmocka_run_group_tests("exhaust memory cgroup", tests, ntests, NULL, NULL));
