@@ -157,11 +157,29 @@ static size_t find_exhaustively(const struct fl_region *region, size_t n, size_t
 	return find_in_units(region, n, fl_log2_floor(n), alignment, SIZE_MAX);
 }
 
+/* Lowest place for n <= 64 granules of idle memory. SIZE_MAX: none. */
+static size_t find_idle(const struct fl_region *region, size_t n, size_t alignment)
+{
+	for (size_t unit = 0; unit * FL_UNIT_GRANULES < region->frontier; unit++) {
+		const struct fl_unit *u = &region->units[unit];
+		uint64_t starts = fl_bits_run_starts(u->free & u->present, (unsigned int)n);
+		if (starts != 0 && (starts &= aligned_starts(region, unit, alignment)) != 0)
+			return unit * FL_UNIT_GRANULES + (size_t)__builtin_ctzll(starts);
+	}
+	return SIZE_MAX;
+}
+
 /* The usual case fast: SIZE_MAX need not mean that there is none. */
 static size_t find(const struct fl_region *region, size_t n, size_t alignment)
 {
 	if (n > FL_UNIT_GRANULES)
 		return find_whole_units(region, n, alignment);
+	/* Near a limit what is there comes before what may not come any more. */
+	if (fl_unlikely(region->gated && fl_gate_is_narrow())) {
+		size_t idle = find_idle(region, n, alignment);
+		if (idle != SIZE_MAX)
+			return idle;
+	}
 	unsigned int low = fl_log2_floor(n), high = fl_log2_ceil(n);
 	size_t granule = find_in_units(region, n, low, alignment, low == high ? SIZE_MAX : NMISSES);
 	if (granule == SIZE_MAX && low != high)
