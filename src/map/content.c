@@ -52,10 +52,13 @@ static int add_populated(struct finding *f)
 	return f->error;
 }
 
+/* A private map has its file's pages where nothing of its own is, but not behind a guard: there only what is populated. */
 static int add_stored(struct finding *f)
 {
 	const struct fallow_map *map = f->map;
 
+	if (!map->backing.shared && map->guard.kind != FALLOW_GUARD_KIND_NONE)
+		return 0;
 	for (uint64_t from = 0, start, stop; from < map->length && f->error == 0; from = stop) {
 		f->error = fl_backing_storage(&map->backing, from, map->length, &start, &stop);
 		if (f->error == 0 && start < stop)
