@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Maps under random work of many threads: pages are populated, discarded, written, read and collected as dirty, populates
- * are cancelled half way, the process forks; and every page holds what a model says, collections tell of what was written
- * and of nothing else, and limits hold.
+ * Maps under random work of many threads: pages are populated, discarded, written, read, left to the kernel and taken back,
+ * collected as dirty or taken in snapshots, populates are cancelled half way, the process forks; and every page holds what a
+ * model says, collections tell of what was written and of nothing else, and images have what was there when they were taken.
  *
  * A map's pages lie in plots, each of which belongs to a thread. Only its owner writes and discards there and collects
  * its changes, and so knows what is to come of it. Populating and reading is done by all, anywhere: it must change
@@ -14,8 +14,12 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "test/api/map-kinds.h"
+#include "test/api/snapshot-kinds.h"
 #include "test/unit/random.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21 /* 5.4 */
+#endif
 
 #define NTHREADS 4
 #define PLOT 64
@@ -32,6 +36,8 @@ struct round {
 	bool shared;
 	bool tracked;
 	bool forks;
+	bool snapshots;
+	bool purges; /* pages can be volatile */
 	/* Only what is populated is touched, and populates are cancelled: what a fault brings in could go with them. */
 	bool careful;
 	/* A populate may count as a write: fallow/dirty.h says where. */
@@ -55,6 +61,9 @@ struct worker {
 	unsigned long nsteps;
 	unsigned long ntold;
 	unsigned long ncancelled;
+	unsigned long nlost;
+	unsigned long nimages;
+	uint64_t taken[NPAGES]; /* what its own pages held when it took a snapshot */
 };
 
 /* A page's is changed by its owner only. */
@@ -239,6 +248,71 @@ static void collect_own(struct worker *worker)
 	told(worker, page, end, 0);
 }
 
+/* What the kernel drops meanwhile, and only that, is zero then. */
+static void leave_and_take_back_own(struct worker *worker)
+{
+	const struct round *round = worker->round;
+	uint64_t lost[PLOT / 64 + 1];
+	size_t end, first = own_part(worker, &end), length = (end - first) * round->page, nlost;
+
+	if (!round->purges)
+		return;
+	must_equal(fallow_volatile_begin(round->map, first * round->page, length), 0);
+	if (random_below(&worker->random, 2) == 0)
+		madvise(round->base + first * round->page, length, MADV_PAGEOUT);
+	must_equal(fallow_volatile_end(round->map, first * round->page, length, lost, &nlost), 0);
+	for (size_t page = first; page < end; page++) {
+		struct leaf *leaf = &leaves[page];
+		if (lost[(page - first) / 64] >> ((page - first) % 64) & 1) {
+			leaf->value = 0;
+			leaf->populated = false;
+		}
+		check(round, page);
+	}
+	worker->nlost += nlost;
+}
+
+static void check_image(struct worker *worker, int image)
+{
+	const struct round *round = worker->round;
+	struct fallow_map *restored = snapshot_restored(image, NPAGES * round->page);
+	const struct round as_taken = { .map = restored, .base = fallow_map_base(restored), .page = round->page };
+
+	for (size_t page = 0; page < NPAGES; page++) {
+		if (page / PLOT % NTHREADS == worker->index) {
+			must_equal(load(first_word(&as_taken, page)), worker->taken[page]);
+			must_equal(load(last_word(&as_taken, page)), worker->taken[page]);
+		}
+	}
+	must_equal(fallow_map_destroy(restored), 0);
+}
+
+/* Of the map as a whole: what it has of others' pages only they could know. One at a time: another's is in the way. */
+static void take_snapshot(struct worker *worker)
+{
+	const struct round *round = worker->round;
+	struct fallow_snapshot *snapshot;
+
+	if (!round->snapshots || random_below(&worker->random, 40) != 0)
+		return;
+	int image = memfd_create("image", MFD_CLOEXEC);
+	int result = fallow_snapshot_take(round->map, image, NULL, &snapshot);
+	if (result == 0) {
+		for (size_t page = 0; page < NPAGES; page++)
+			worker->taken[page] = leaves[page].value;
+		for (int i = 0; i < 10; i++) {
+			write_own(worker);
+			discard_own(worker);
+		}
+		must_equal(fallow_snapshot_wait(snapshot), 0);
+		check_image(worker, image);
+		worker->nimages++;
+	} else {
+		must_equal(result, -EBUSY);
+	}
+	close(image);
+}
+
 /* The child has the worker's pages as they are now, and a map that works; what is shared is its parent's. */
 static _Noreturn void be_child(struct worker *worker)
 {
@@ -280,7 +354,8 @@ static void have_child(struct worker *worker)
 static void *work(void *argument)
 {
 	static void (*const steps[])(struct worker *worker) = {
-		write_own, write_own, write_own, discard_own, populate_any, populate_any, read_any, collect_own, collect_own, have_child,
+		write_own, write_own, write_own, discard_own, populate_any, populate_any, read_any, collect_own, collect_own,
+		leave_and_take_back_own, take_snapshot, have_child,
 	};
 	struct worker *worker = argument;
 
@@ -307,13 +382,15 @@ static void run(struct worker *workers)
 
 static void play_round(const struct map_kind *kind, uint64_t seed, struct worker *total)
 {
+	static struct worker workers[NTHREADS];
 	uint64_t random = seed;
-	struct round round = { .shared = kind->share == FALLOW_SHARE_SHARED, .tracked = random_below(&random, 4) != 0,
+	struct round round = { .shared = kind->share == FALLOW_SHARE_SHARED, .tracked = random_below(&random, 2) != 0,
 			       .forks = random_below(&random, 3) == 0, .careful = random_below(&random, 2) != 0,
 			       .page = (size_t)sysconf(_SC_PAGESIZE) };
 	struct fallow_map_options options = map_options(kind, NPAGES * round.page);
-	struct worker workers[NTHREADS];
 
+	round.snapshots = !round.tracked && snapshot_can(kind);
+	round.purges = !round.tracked && kind->backing == FALLOW_BACKING_ANON && !round.shared;
 	options.guard = round.careful && random_below(&random, 2) ? FALLOW_GUARD_TRAP : FALLOW_GUARD_NONE;
 	options.thp = random_below(&random, 2) ? FALLOW_THP_ALWAYS : FALLOW_THP_NEVER;
 	round.map = map_create(&options);
@@ -333,6 +410,8 @@ static void play_round(const struct map_kind *kind, uint64_t seed, struct worker
 		total->nsteps += workers[i].nsteps;
 		total->ntold += workers[i].ntold;
 		total->ncancelled += workers[i].ncancelled;
+		total->nlost += workers[i].nlost;
+		total->nimages += workers[i].nimages;
 	}
 	if (round.tracked)
 		must_equal(fallow_dirty_stop(round.map), 0);
@@ -344,15 +423,16 @@ static void play_round(const struct map_kind *kind, uint64_t seed, struct worker
 int main(void)
 {
 	uint64_t seed = setting("STRESS_SEED", 1), end = now_ms() + setting("STRESS_SECONDS", 5) * 1000;
-	struct worker total = { 0 };
+	static struct worker total;
 	unsigned long nrounds = 0;
 
 	printf("seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
+	snapshot_need();
 	for (; nrounds < NMAP_KINDS || now_ms() < end; nrounds++)
 		play_round(&map_kinds[nrounds % NMAP_KINDS], seed * 1000003 + nrounds, &total);
-	printf("%lu steps in %lu rounds, %lu pages told of, %lu populates cancelled\n", total.nsteps, nrounds, total.ntold,
-	       total.ncancelled);
-	must(total.ntold > 0 && total.ncancelled > 0);
+	printf("%lu steps in %lu rounds, %lu pages told of, %lu populates cancelled, %lu volatile pages lost, %lu snapshots\n",
+	       total.nsteps, nrounds, total.ntold, total.ncancelled, total.nlost, total.nimages);
+	must(total.ntold > 0 && total.ncancelled > 0 && total.nimages > 0);
 	return 0;
 }
