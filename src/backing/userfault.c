@@ -113,6 +113,17 @@ int fl_userfault_zero(int fd, uintptr_t address, size_t length)
 	return result == -ENOENT ? 0 : result;
 }
 
+int fl_userfault_zero_protected(int fd, uintptr_t address, size_t length)
+{
+	static char zeros[64 * FL_KIB]; /* never written: no memory */
+	struct uffdio_copy copy = { address, (uintptr_t)zeros, length, UFFDIO_COPY_MODE_WP, 0 };
+
+	if (length > sizeof(zeros))
+		return -EINVAL;
+	int result = (int)fl_os_ioctl(fd, UFFDIO_COPY, &copy);
+	return result == -ENOENT ? 0 : result;
+}
+
 int fl_userfault_read(int fd, struct fl_userfault *faults, size_t n)
 {
 	struct uffd_msg messages[NMESSAGES];

@@ -45,6 +45,12 @@ void fl_userfault_wake(int fd, uintptr_t address, size_t length);
  */
 int fl_userfault_zero(int fd, uintptr_t address, size_t length);
 
+/*
+ * The same, protected, also where protection without a page is in the way of the other (6.18): -EEXIST: there is a page. For
+ * pages of 64 KiB at most: -EINVAL.
+ */
+int fl_userfault_zero_protected(int fd, uintptr_t address, size_t length);
+
 /* The next faults, at most n: how many, or -errno; -EAGAIN: none now. */
 int fl_userfault_read(int fd, struct fl_userfault *faults, size_t n);
 

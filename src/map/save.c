@@ -6,7 +6,6 @@
 #include <limits.h>
 
 #include "map/content.h"
-#include "map/pagemap.h"
 #include "map/snapshot.h"
 #include "backing/userfault.h"
 #include "os/os.h"
@@ -244,27 +243,11 @@ static void serve_protected(struct fallow_snapshot *s, size_t page)
 		let_write(s, page, page + 1);
 }
 
-static bool see_there(void *there, size_t from, size_t to, unsigned int states)
-{
-	(void)from;
-	(void)to;
-	*(bool *)there = states & FALLOW_PAGE_POPULATED;
-	return true;
-}
-
-static bool is_there(const struct fallow_snapshot *s, size_t page)
-{
-	bool there = false;
-	int result = fl_pagemap_walk(address(s, page), s->map->page_size, see_there, &there);
-
-	return result != 0 || there;
-}
-
 /*
  * Huge pages are brought in by the kernel itself, without us. So is a page for which there is no room, as the touch then
  * ends the way it would have without a snapshot. A page that has come meanwhile is a protected one. Of one that others took
- * out of a file while it was protected the protection is all that is left: nobody can copy it, and who waits for it may be the
- * copier.
+ * out of a file while it was protected the protection is all that is left, and it may be the copier who waits for it: there
+ * a protected page of zeros is put.
  */
 static void serve_missing(struct fallow_snapshot *s, size_t page)
 {
@@ -273,11 +256,10 @@ static void serve_missing(struct fallow_snapshot *s, size_t page)
 	note(s, page, page + 1);
 	int result = s->map->backing.huge ? -EINVAL : fl_userfault_zero(s->userfault.fd, address(s, page), length);
 
+	if (result == -EEXIST)
+		result = fl_userfault_zero_protected(s->userfault.fd, address(s, page), length);
 	if (result == -EEXIST) {
-		if (is_there(s, page))
-			serve_protected(s, page);
-		else
-			let_write(s, page, page + 1);
+		serve_protected(s, page);
 		return;
 	}
 	if (result != 0)
