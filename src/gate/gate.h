@@ -32,12 +32,16 @@ extern struct fl_gate_lease fl_gate_lease;
 static inline bool fl_gate_spend(size_t nbytes)
 {
 	int64_t wanted = nbytes < INT64_MAX ? (int64_t)nbytes : INT64_MAX;
+	int64_t left = __atomic_load_n(&fl_gate_lease.left, __ATOMIC_RELAXED);
 
-	if (fl_unlikely(wanted > __atomic_load_n(&fl_gate_lease.left, __ATOMIC_RELAXED)) ||
-	    fl_unlikely(fl_os_clock_ms() > __atomic_load_n(&fl_gate_lease.until, __ATOMIC_RELAXED)))
+	if (fl_unlikely(fl_os_clock_ms() > __atomic_load_n(&fl_gate_lease.until, __ATOMIC_RELAXED)))
 		return false;
-	/* Threads that spend at the same time may overdraw it by a request each. */
-	__atomic_sub_fetch(&fl_gate_lease.left, wanted, __ATOMIC_RELAXED);
+	/* Subtracted without another look, threads that spend at the same time would overdraw it by a request each. */
+	do {
+		if (fl_unlikely(wanted > left))
+			return false;
+	} while (!__atomic_compare_exchange_n(&fl_gate_lease.left, &left, left - wanted, true, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
 	return true;
 }
 
