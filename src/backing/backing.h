@@ -122,6 +122,12 @@ int fl_backing_discard(const struct fl_backing *backing, void *address, size_t l
 int fl_backing_storage(const struct fl_backing *backing, uint64_t from, uint64_t end, uint64_t *start, uint64_t *stop);
 
 /*
+ * Of npages pages from offset on, set the bits of those that a file on huge pages has. 0, or -errno where the kernel does
+ * not say, with some of the bits set: what is set is true.
+ */
+int fl_backing_find_huge(const struct fl_backing *backing, uint64_t offset, size_t npages, uint64_t *there);
+
+/*
  * Make the file length bytes long. 0; -EPERM: a seal forbids it; -EFBIG: beyond RLIMIT_FSIZE or what the filesystem can
  * address; -ENOSPC; -EBADF: the descriptor is lost; with the file as it was. A file that is mapped privately never gets
  * shorter than it was given to us.

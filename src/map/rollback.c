@@ -9,6 +9,8 @@
 #include "os/kernel.h"
 #include "os/os.h"
 
+#define BLOCK_BYTES 512 /* of st_blocks */
+
 static size_t nwords(const struct fl_rollback *r)
 {
 	return fl_div_up(r->npages, FL_WORD_BITS);
@@ -70,13 +72,36 @@ static void see_populated(const struct fl_rollback *r)
 	fl_lock_put(&r->map->lock);
 }
 
+/* Whether the file has more than the map has populated. */
+static bool has_more(const struct fallow_map *map, const struct stat *file)
+{
+	return (uint64_t)file->st_blocks * BLOCK_BYTES > map->populated.count * map->page_size;
+}
+
+/* Pages of the pool that others have brought in, or that were in the file before. */
+static int see_huge(const struct fl_rollback *r)
+{
+	struct fallow_map *map = r->map;
+	struct stat file;
+	int result = fl_backing_check_fd(&map->backing);
+
+	if (result == 0)
+		result = fl_os_fstat(map->backing.fd, &file);
+	if (result != 0)
+		return result;
+	fl_lock_take(&map->lock);
+	bool more = has_more(map, &file);
+	fl_lock_put(&map->lock);
+	return more ? fl_backing_find_huge(&map->backing, r->first * map->page_size, r->npages, r->there) : 0;
+}
+
 /* The file of a private mapping is not written to: its storage is nobody's concern here. */
 static int see_stored(const struct fl_rollback *r)
 {
 	const struct fl_backing *backing = &r->map->backing;
 	uint64_t begin = r->first * r->map->page_size, end = begin + r->npages * r->map->page_size;
 
-	if (!backing->shared)
+	if (!backing->shared || (backing->huge && see_huge(r) == 0))
 		return 0;
 	for (uint64_t from = begin, start, stop; from < end; from = stop) {
 		int result = fl_backing_storage(backing, from, end, &start, &stop);
