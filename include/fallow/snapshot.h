@@ -72,10 +72,11 @@ static inline fallow_snapshot_options fallow_snapshot_options_init(void)
  * given up or cannot be written. It also ends, for the worse, when there is no memory to note a change; a child of fork
  * has none. Then CHANGES is -ENOENT: take a BASE.
  *
- * -EINVAL: a struct of a size this library does not know; no such kind. -ENOENT: no chain to go on with. -EBADF: fd is not open for writing. -EBUSY: a snapshot is
- * being taken, or somebody else has a userfaultfd on the map. -EPERM: no right to userfaultfd, see above. -EOPNOTSUPP:
- * the kernel cannot protect this backing; ordinary files it never can. -ENOMEM, -EMFILE, -ENFILE, -EAGAIN: no memory,
- * descriptors or threads. The map is as before after a failure, but a chain may have ended.
+ * -EINVAL: a struct of a size this library does not know; no such kind. -ENOENT: no chain to go on with. -EBADF: fd is
+ * not open for writing; or the program has closed the descriptor by which a chain is watched. -EBUSY: a snapshot is being
+ * taken, or somebody else has a userfaultfd on the map. -EPERM: no right to userfaultfd, see above. -EOPNOTSUPP: the kernel
+ * cannot protect this backing; ordinary files it never can. -ENOMEM, -EMFILE, -ENFILE, -EAGAIN: no memory, descriptors or
+ * threads. The map is as before after a failure, but a chain may have ended.
  */
 FALLOW_API int fallow_snapshot_take(struct fallow_map *map, int fd, const struct fallow_snapshot_options *options,
 				    struct fallow_snapshot **snapshot);

@@ -142,6 +142,9 @@ static int protect_content(const struct fallow_snapshot *s)
 /* Nothing comes in once missing pages are stopped at: what has content then is all that will be protected. */
 static int arm(struct fallow_snapshot *s)
 {
+	/* Without its descriptor a chain was not watched. */
+	if (!fl_descriptor_is_ours(&s->userfault))
+		return -EBADF;
 	int result = fl_userfault_register(s->userfault.fd, s->map->base, s->map->length);
 	if (result != 0)
 		return result;

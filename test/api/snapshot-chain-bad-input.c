@@ -165,6 +165,39 @@ static void chains_that_are_over(void **state)
 	fallow_map_destroy(map);
 }
 
+/* Close what the program does not know, as daemons do. */
+static void close_userfaultfds(void)
+{
+	char path[64], target[64];
+
+	for (int fd = 3; fd < 64; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		ssize_t n = readlink(path, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = '\0';
+		if (strstr(target, "userfaultfd"))
+			close(fd);
+	}
+}
+
+/* What is written then is not seen by anybody. */
+static void watch_that_was_closed(void **state)
+{
+	int image = memfd_create("image", MFD_CLOEXEC);
+	struct fallow_map *map = new_map();
+
+	(void)state;
+	must_equal(fallow_map_populate(map, 0, PIECE, FALLOW_POPULATE_WRITE), 0);
+	assert_int_equal(take(map, image, FALLOW_SNAPSHOT_BASE), 0);
+	close_userfaultfds();
+	memset(fallow_map_base(map), 'w', PIECE);
+	int result = take(map, image, FALLOW_SNAPSHOT_CHANGES);
+	/* The watch may have noticed first. */
+	assert_true(result == -EBADF || result == -ENOENT);
+	must_have_no_chain(map, image);
+	close(image);
+	fallow_map_destroy(map);
+}
+
 /* A child has no chain, and what it does is not in its parent's, which goes on. */
 static void child_has_none(void **state)
 {
@@ -196,6 +229,7 @@ int main(void)
 		cmocka_unit_test(images_that_do_not_follow),
 		cmocka_unit_test(changes_that_are_cut_short),
 		cmocka_unit_test(chains_that_are_over),
+		cmocka_unit_test(watch_that_was_closed),
 		cmocka_unit_test(child_has_none),
 	};
 
