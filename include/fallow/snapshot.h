@@ -20,7 +20,8 @@
  *
  * Images can form a chain: one of everything, and then each with what has changed since the one before. From the first on
  * the map is watched: a thread of fallow's own sees the first write to each page after each image, which then takes some
- * microseconds, and so does a touch of what is not there. What is populated again counts as changed, whatever it held.
+ * microseconds, and so does a touch of what is not there. What is populated again counts as changed, whatever it held. While
+ * it is watched a process does not end with the last of its own threads, but by exit(3) or a signal.
  *
  * doc/snapshot-format.md has the image, which is written from start to end: a pipe or a socket will do. Each block has a
  * checksum (CRC-32C) and the end a trailer, so that a damaged or torn image is known for one.
