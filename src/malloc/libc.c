@@ -106,6 +106,7 @@ EXPORT void *valloc(size_t size)
 	return fl_heap_aligned_alloc((size_t)getpagesize(), size);
 }
 
+#ifdef __GLIBC__
 EXPORT void *pvalloc(size_t size)
 {
 	size_t page = (size_t)getpagesize();
@@ -116,6 +117,8 @@ EXPORT void *pvalloc(size_t size)
 	}
 	return fl_heap_aligned_alloc(page, fl_align_up(fl_max(size, 1), page));
 }
+
+#endif
 
 EXPORT void free_sized(void *block, size_t size)
 {
@@ -135,6 +138,8 @@ EXPORT size_t malloc_usable_size(void *block)
 	return fl_cache_usable_size(block);
 }
 
+/* What follows is glibc's alone. */
+#ifdef __GLIBC__
 /* pad is what glibc would keep at the top of its heap: ours has no top. */
 EXPORT int malloc_trim(size_t pad)
 {
@@ -232,6 +237,10 @@ EXPORT void malloc_stats(void)
 {
 	fallow_stats_write(2, FALLOW_STATS_TEXT);
 }
+#else
+/* Nothing else brings statistics at exit into a static program. */
+static int (*const stats_read)(struct fallow_stats *stats) __attribute__((used)) = fallow_stats_read;
+#endif
 
 void cfree(void *block) ALIAS(free);
 void *__libc_malloc(size_t size) ALIAS(malloc);
@@ -240,12 +249,14 @@ void *__libc_realloc(void *block, size_t size) ALIAS(realloc);
 void *__libc_reallocarray(void *block, size_t count, size_t size) ALIAS(reallocarray);
 void *__libc_memalign(size_t alignment, size_t size) ALIAS(memalign);
 void *__libc_valloc(size_t size) ALIAS(valloc);
-void *__libc_pvalloc(size_t size) ALIAS(pvalloc);
 void __libc_free(void *block) ALIAS(free);
 void __libc_cfree(void *block) ALIAS(free);
 int __posix_memalign(void **block, size_t alignment, size_t size) ALIAS(posix_memalign);
+#ifdef __GLIBC__
+void *__libc_pvalloc(size_t size) ALIAS(pvalloc);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 struct mallinfo __libc_mallinfo(void) ALIAS(mallinfo);
 #pragma GCC diagnostic pop
 int __libc_mallopt(int parameter, int value) ALIAS(mallopt);
+#endif

@@ -68,7 +68,9 @@ static inline size_t snapshot_nprotected(struct fallow_map *map)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
 	uint64_t entry;
 
-	must(file != NULL && fseek(file, (long)((uintptr_t)fallow_map_base(map) / page * 8), SEEK_SET) == 0);
+	/* Entries are read whole or not at all: musl's buffers would cut them. */
+	must(file != NULL && setvbuf(file, NULL, _IONBF, 0) == 0);
+	must(fseek(file, (long)((uintptr_t)fallow_map_base(map) / page * 8), SEEK_SET) == 0);
 	for (size_t i = 0; i < fallow_map_size(map) / page; i++) {
 		must_equal(fread(&entry, sizeof(entry), 1, file), 1);
 		n += entry >> 57 & 1;
