@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# What README.md shows compiles, without a warning, and runs; its options are those that there are, with their defaults.
+# What README.md and doc/tutorial.md show compiles, without a warning, and runs; its options are those that there are, with their defaults.
 
 . "$top_srcdir/test/lib/test.sh"
 scratch
@@ -14,14 +14,14 @@ build() {
 		-Wl,-rpath,"$libraries" >"$scratch/log" 2>&1 || { cat "$scratch/log"; return 1; }
 }
 
-awk -v to="$scratch" '/^```c$/ { file = to "/block" ++n ".c"; next } /^```$/ { file = "" } file { print >file }' "$readme"
+awk -v to="$scratch" '/^```c$/ { file = to "/block" ++n ".c"; next } /^```$/ { file = "" } file { print >file }' "$readme" "$top_srcdir/doc/tutorial.md"
 [ -e "$scratch/block3.c" ] || fail "README.md has fewer than three programs"
 for source in "$scratch"/block*.c; do
 	name=$(basename "$source" .c)
 	if build "$name"; then
-		timeout 20 "$scratch/$name" || fail "$name of README.md ends with $?"
+		timeout 20 "$scratch/$name" || fail "$name of README.md and the tutorial ends with $?"
 	else
-		fail "$name of README.md does not compile"
+		fail "$name of README.md and the tutorial does not compile"
 	fi
 done
 
