@@ -2,37 +2,42 @@
 /*
  * Free, past the owner's own small blocks: what a thread frees of another's, large blocks, and misuse.
  */
+#include <string.h>
+
 #include "cache/internal.h"
 #include "cache/threads.h"
 #include "diag/message.h"
 
-static void misuse(const void *block, const char *kind) __attribute__((noreturn));
-
-static void misuse(const void *block, const char *kind)
+void fl_block_misuse(const char *call, const void *block, const char *kind)
 {
-	fl_fatal("free of %p: %s", block, kind);
+	fl_fatal("%s of %p: %s", call, block, kind);
+}
+
+void fl_block_misuse_freed(const char *call, const void *block)
+{
+	fl_block_misuse(call, block, strcmp(call, "free") == 0 ? "double free" : "freed already");
 }
 
 /* What is at an address where the map knows no start. */
-static const char *explain(const struct fl_region *region, size_t granule)
+FL_COLD static void misuse_unmapped(const char *call, const struct fl_region *region, size_t granule, const void *block)
 {
 	if (region->units[granule / 64].free >> (granule % 64) & 1)
-		return "double free";
-	return "not the start of a block";
+		fl_block_misuse_freed(call, block);
+	fl_block_misuse(call, block, "not the start of a block");
 }
 
-struct fl_block fl_block_find(const void *block)
+struct fl_block fl_block_find(const char *call, const void *block)
 {
 	struct fl_block found = { .region = fl_region_find(block) };
 
 	if (found.region == NULL)
-		misuse(block, "not allocated by fallow");
+		fl_block_misuse(call, block, "not allocated by fallow");
 	found.granule = fl_granule_of(found.region, block);
 	if (found.granule >= __atomic_load_n(&found.region->frontier, __ATOMIC_ACQUIRE))
-		misuse(block, "not allocated by fallow");
+		fl_block_misuse(call, block, "not allocated by fallow");
 	found.word = fl_map_get(found.region, found.granule);
 	if (found.word == 0)
-		misuse(block, explain(found.region, found.granule));
+		misuse_unmapped(call, found.region, found.granule, block);
 	return found;
 }
 
@@ -57,44 +62,53 @@ static bool is_free(const struct fl_cache *owner, const struct fl_slab *slab, co
 	       contains(__atomic_load_n(&owner->inbox, __ATOMIC_ACQUIRE), slot);
 }
 
-/* The slab of a small block that fl_block_find() found, or the end of the process. */
-static struct fl_slab *check_slot(const struct fl_block *found, const void *block)
+/* End the process where a small block is not the start of a slot, or a free one. */
+static void check_slot(const char *call, const struct fl_block *found, const struct fl_cache *owner, const void *block)
 {
-	struct fl_slab *slab = fl_map_descriptor(found->word);
-	size_t first = fl_descriptor_granule(found->region, slab);
-	size_t offset = (size_t)((const char *)block - (const char *)fl_granule_address(found->region, first));
+	const struct fl_slab *slab = fl_map_descriptor(found->word);
+	bool own = __atomic_load_n(&owner->thread, __ATOMIC_RELAXED) == &fl_cache_self;
 
-	if (offset % fl_classes[found->region->classes[found->granule]].size != 0)
-		misuse(block, "not the start of a block");
-	return slab;
+	if ((uint32_t)((const char *)block - slab->start) % fl_classes[slab->class].size != 0)
+		fl_block_misuse(call, block, "not the start of a block");
+	if (is_free(owner, slab, block, own))
+		fl_block_misuse_freed(call, block);
 }
 
-static void free_large(const struct fl_block *found, void *block)
+static void check_large(const char *call, const struct fl_block *found, const void *block)
 {
-	struct fl_large *large = fl_map_descriptor(found->word);
-
 	if (block != fl_granule_address(found->region, found->granule))
-		misuse(block, "not the start of a block");
-	fl_large_free(large, block);
+		fl_block_misuse(call, block, "not the start of a block");
+}
+
+struct fl_block fl_block_check(const char *call, const void *block)
+{
+	struct fl_block found = fl_block_find(call, block);
+
+	if (fl_map_id(found.word) == FL_ID_LARGE) {
+		check_large(call, &found, block);
+		return found;
+	}
+	check_slot(call, &found, fl_cache_by_id(fl_map_id(found.word)), block);
+	return found;
 }
 
 void fl_cache_free_slow(struct fl_cache *cache, void *block)
 {
 	if (block == NULL)
 		return;
-	struct fl_block found = fl_block_find(block);
+	struct fl_block found = fl_block_find("free", block);
 	unsigned int id = fl_map_id(found.word);
 	if (id == FL_ID_LARGE) {
-		free_large(&found, block);
+		check_large("free", &found, block);
+		fl_large_free(fl_map_descriptor(found.word), block);
 		return;
 	}
 
-	struct fl_slot *slot = block;
-	struct fl_slab *slab = check_slot(&found, block);
 	struct fl_cache *owner = fl_cache_by_id(id);
+	struct fl_slot *slot = block;
+	struct fl_slab *slab = fl_map_descriptor(found.word);
 	bool own = __atomic_load_n(&owner->thread, __ATOMIC_RELAXED) == &fl_cache_self;
-	if (is_free(owner, slab, slot, own))
-		misuse(block, "double free");
+	check_slot("free", &found, owner, block);
 	slot->slab = slab;
 	if (own) {
 		if (owner != cache)

@@ -90,7 +90,14 @@ struct fl_block {
 	uint64_t word; /* of the map; not 0 */
 };
 
-/* Find a block, or end the process. */
-struct fl_block fl_block_find(const void *block);
+/* Find what a block is in, or end the process, whose call it was. */
+struct fl_block fl_block_find(const char *call, const void *block);
+
+/* The same, and that it is the start of a block that has not been freed, as far as that can be seen. */
+struct fl_block fl_block_check(const char *call, const void *block);
+
+/* End the process: call was given a wrong block. */
+void fl_block_misuse(const char *call, const void *block, const char *kind) __attribute__((noreturn)) FL_COLD;
+void fl_block_misuse_freed(const char *call, const void *block) __attribute__((noreturn)) FL_COLD;
 
 #endif

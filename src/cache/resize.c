@@ -7,19 +7,25 @@
 #include "cache/internal.h"
 #include "cache/threads.h"
 
+/* Bytes that may be used. */
+static size_t size_of(const struct fl_block *found)
+{
+	if (fl_map_id(found->word) == FL_ID_LARGE)
+		return ((struct fl_large *)fl_map_descriptor(found->word))->n << FL_GRANULE_SHIFT;
+	return fl_classes[found->region->classes[found->granule]].size;
+}
+
 size_t fl_cache_usable_size(const void *block)
 {
 	if (block == NULL)
 		return 0;
-	struct fl_block found = fl_block_find(block);
-	if (fl_map_id(found.word) == FL_ID_LARGE)
-		return ((struct fl_large *)fl_map_descriptor(found.word))->n << FL_GRANULE_SHIFT;
-	return fl_classes[found.region->classes[found.granule]].size;
+	struct fl_block found = fl_block_check("malloc_usable_size", block);
+	return size_of(&found);
 }
 
 void fl_cache_zero(void *block, size_t size)
 {
-	struct fl_block found = fl_block_find(block);
+	struct fl_block found = fl_block_find("calloc", block);
 
 	fl_extent_zero(found.region, found.granule, (size + FL_GRANULE - 1) >> FL_GRANULE_SHIFT);
 }
@@ -33,7 +39,7 @@ static struct fallow_arena *arena_of(const struct fl_block *found)
 
 struct fallow_arena *fl_cache_arena_of(const void *block)
 {
-	struct fl_block found = fl_block_find(block);
+	struct fl_block found = fl_block_find("free", block);
 	return arena_of(&found);
 }
 
@@ -51,8 +57,8 @@ void *fl_cache_realloc(struct fl_cache *cache, void *block, size_t size)
 		fl_cache_free(cache, block);
 		return NULL;
 	}
-	size_t have = fl_cache_usable_size(block);
-	struct fl_block found = fl_block_find(block);
+	struct fl_block found = fl_block_check("realloc", block);
+	size_t have = size_of(&found);
 	struct fallow_arena *arena = arena_of(&found);
 	if (fl_map_id(found.word) == FL_ID_LARGE) {
 		if (size > FL_SMALL_MOST && fl_large_resize(fl_map_descriptor(found.word), block, size))
@@ -67,4 +73,36 @@ void *fl_cache_realloc(struct fl_cache *cache, void *block, size_t size)
 	memcpy(moved, block, fl_min(have, size));
 	fl_cache_free(cache, block);
 	return moved;
+}
+
+/* realloc leaves a block in its slot as long as it suits, so the class says nothing of the size, but that it fits. */
+void fl_cache_free_sized(struct fl_cache *cache, void *block, size_t size)
+{
+	if (block == NULL)
+		return;
+	struct fl_block found = fl_block_check("free", block);
+	if (size > size_of(&found))
+		fl_block_misuse("free", block, "wrong size");
+	fl_cache_free(cache, block);
+}
+
+/* Whether a block, never resized, can be one of size bytes. */
+static bool has_size(const struct fl_block *found, size_t size, size_t alignment)
+{
+	if (fl_map_id(found->word) == FL_ID_LARGE)
+		return ((struct fl_large *)fl_map_descriptor(found->word))->size == size;
+	unsigned int class = found->region->classes[found->granule];
+	return fl_class_fits(size, alignment) && class == fl_class_of_aligned(size, alignment);
+}
+
+void fl_cache_delete_slow(struct fl_cache *cache, void *block, size_t size, size_t alignment)
+{
+	if (block == NULL)
+		return;
+	if (size <= FL_SMALL_MOST && alignment <= 16 && fl_cache_push(cache, block, (int)fl_class_of(size)))
+		return;
+	struct fl_block found = fl_block_check("free", block);
+	if (!has_size(&found, size, alignment))
+		fl_block_misuse("free", block, "wrong size");
+	fl_cache_free(cache, block);
 }

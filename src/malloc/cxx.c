@@ -96,6 +96,20 @@ FL_COLD static void *fail_aligned_nothrow(const char *name, size_t size, size_t 
 		fl_cache_free(fl_cache_self, block);                                                                   \
 	}
 
+#define DELETE_SIZED(name)                                                                                              \
+	EXPORT void name(void *block, size_t size);                                                                    \
+	void name(void *block, size_t size)                                                                            \
+	{                                                                                                              \
+		fl_cache_delete(fl_cache_self, block, size);                                                           \
+	}
+
+#define DELETE_SIZED_ALIGNED(name)                                                                                      \
+	EXPORT void name(void *block, size_t size, size_t alignment);                                                  \
+	void name(void *block, size_t size, size_t alignment)                                                          \
+	{                                                                                                              \
+		fl_cache_delete_slow(fl_cache_self, block, size, fl_max(alignment, 1));                                \
+	}
+
 #define UNUSED __attribute__((unused))
 
 NEW(_Znwm)
@@ -109,13 +123,13 @@ NEW_ALIGNED_NOTHROW(_ZnamSt11align_val_tRKSt9nothrow_t)
 
 DELETE(_ZdlPv)
 DELETE(_ZdaPv)
-DELETE(_ZdlPvm, UNUSED size_t size)
-DELETE(_ZdaPvm, UNUSED size_t size)
+DELETE_SIZED(_ZdlPvm)
+DELETE_SIZED(_ZdaPvm)
 DELETE(_ZdlPvRKSt9nothrow_t, UNUSED const void *tag)
 DELETE(_ZdaPvRKSt9nothrow_t, UNUSED const void *tag)
 DELETE(_ZdlPvSt11align_val_t, UNUSED size_t alignment)
 DELETE(_ZdaPvSt11align_val_t, UNUSED size_t alignment)
-DELETE(_ZdlPvmSt11align_val_t, UNUSED size_t size, UNUSED size_t alignment)
-DELETE(_ZdaPvmSt11align_val_t, UNUSED size_t size, UNUSED size_t alignment)
+DELETE_SIZED_ALIGNED(_ZdlPvmSt11align_val_t)
+DELETE_SIZED_ALIGNED(_ZdaPvmSt11align_val_t)
 DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, UNUSED size_t alignment, UNUSED const void *tag)
 DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, UNUSED size_t alignment, UNUSED const void *tag)

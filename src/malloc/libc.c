@@ -122,15 +122,13 @@ EXPORT void *pvalloc(size_t size)
 
 EXPORT void free_sized(void *block, size_t size)
 {
-	(void)size;
-	fl_cache_free(fl_cache_self, block);
+	fl_cache_free_sized(fl_cache_self, block, size);
 }
 
 EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
 {
 	(void)alignment;
-	(void)size;
-	fl_cache_free(fl_cache_self, block);
+	fl_cache_free_sized(fl_cache_self, block, size);
 }
 
 EXPORT size_t malloc_usable_size(void *block)
