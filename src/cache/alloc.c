@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "cache/hardened.h"
 #include "cache/internal.h"
 #include "cache/start.h"
 #include "cache/threads.h"
@@ -12,9 +13,6 @@
 
 /* Classes whose slots in hand are returned before a new slab is taken. */
 #define SWEPT_CLASSES 8
-
-/* A class with so many slabs is likely to use up one more. */
-#define EAGER_SLABS 2
 
 /* Parked caches looked at for slots before a new slab is taken. */
 #define ADOPT_TRIES 4
@@ -117,7 +115,7 @@ static struct fl_slot *refill_new_slab(struct fl_cache *cache, unsigned int clas
 		slab = recast_spare(cache, class, ngranules);
 	}
 	if (slab == NULL)
-		slab = fl_slab_create(cache->arena, fl_cache_id(cache), class, ngranules, bin->nslabs >= EAGER_SLABS, failure);
+		slab = fl_slab_create(cache->arena, fl_cache_id(cache), class, ngranules, bin->nslabs >= FL_EAGER_SLABS, failure);
 	if (slab == NULL)
 		return NULL;
 	fl_cache_begin(cache);
@@ -166,6 +164,8 @@ static void *alloc_small(struct fl_cache *cache, unsigned int class, struct fl_f
 
 static void *alloc(struct fl_cache *cache, size_t size, size_t alignment, bool *zero, struct fl_failure *failure)
 {
+	if (fl_unlikely(cache->magazines != NULL))
+		return fl_hardened_alloc_any(cache, size, alignment, zero, failure);
 	*zero = false;
 	if (fl_class_fits(size, alignment))
 		return alloc_small(cache, fl_class_of_aligned(size, alignment), failure);
@@ -230,7 +230,9 @@ void *fl_cache_alloc_in(struct fallow_arena *arena, size_t size, size_t alignmen
 	}
 }
 
-void *fl_cache_refill(struct fl_cache *cache, unsigned int class, size_t size)
+static void *refill(struct fl_cache *cache, unsigned int class, size_t size) __attribute__((noinline));
+
+static void *refill(struct fl_cache *cache, unsigned int class, size_t size)
 {
 	struct fl_failure failure;
 
@@ -243,6 +245,11 @@ void *fl_cache_refill(struct fl_cache *cache, unsigned int class, size_t size)
 			return hand_out(cache, class, slots);
 	}
 	return fl_cache_alloc_slow(cache, size, 1, NULL);
+}
+
+void *fl_cache_refill(struct fl_cache *cache, unsigned int class, size_t size)
+{
+	return cache->magazines ? fl_hardened_alloc(cache, class, size) : refill(cache, class, size);
 }
 
 void *fl_cache_alloc_slow(struct fl_cache *cache, size_t size, size_t alignment, bool *zero)

@@ -2,6 +2,7 @@
 /*
  * A cache's slabs: which have free slots, which are kept empty, and what happens when a countdown ends.
  */
+#include "cache/depot.h"
 #include "cache/internal.h"
 
 /* Empty slabs of more granules than this are not kept. */
@@ -26,7 +27,7 @@ void fl_bin_list(struct fl_bin *bin, struct fl_slab *slab)
 	bin->last = slab;
 }
 
-static void unlist(struct fl_bin *bin, struct fl_slab *slab)
+void fl_bin_unlist(struct fl_bin *bin, struct fl_slab *slab)
 {
 	if (slab->prev)
 		slab->prev->next = slab->next;
@@ -42,7 +43,7 @@ void fl_cache_withdraw(struct fl_cache *cache, struct fl_slab *slab)
 {
 	struct fl_bin *bin = &cache->bins[slab->class];
 
-	unlist(bin, slab);
+	fl_bin_unlist(bin, slab);
 	if (slab->spare != 0) {
 		cache->spares[slab->spare - 1] = NULL;
 		slab->spare = 0;
@@ -150,6 +151,8 @@ static bool destroy_spares(struct fl_cache *cache)
 /* Return slots in hand to their slabs, take in what others sent, and give empty slabs back. */
 static bool flush(struct fl_cache *cache)
 {
+	if (cache->magazines)
+		return fl_magazines_flush(cache->magazines);
 	for (unsigned int class = 0; class < FL_NCLASSES; class++)
 		fl_cache_return_slots(cache, class);
 	fl_cache_empty_inbox(cache);

@@ -48,6 +48,7 @@ struct fl_cache {
 	size_t frontier;                    /* the region's, or one that it once had */
 	struct fl_region *region;           /* the arena's */
 	struct fallow_arena *arena;
+	struct fl_magazines *magazines;     /* of a hardened arena's cache, which has nothing in hand but these; else NULL */
 	const void *thread;                 /* &fl_cache_self of the owner, NULL when parked */
 	struct fl_outbox outboxes[FL_NOUTBOXES];
 	size_t outgoing;                    /* bytes in outboxes */

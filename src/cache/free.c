@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "cache/hardened.h"
 #include "cache/internal.h"
 #include "cache/threads.h"
 #include "diag/message.h"
@@ -88,11 +89,30 @@ struct fl_block fl_block_check(const char *call, const void *block)
 		check_large(call, &found, block);
 		return found;
 	}
-	check_slot(call, &found, fl_cache_by_id(fl_map_id(found.word)), block);
+	const struct fl_cache *owner = fl_cache_by_id(fl_map_id(found.word));
+	if (owner->magazines)
+		fl_hardened_check(call, owner->arena->depot, fl_map_descriptor(found.word), block);
+	else
+		check_slot(call, &found, owner, block);
 	return found;
 }
 
+static void free_hardened(struct fallow_arena *arena, struct fl_slab *slab, void *block)
+{
+	struct fl_cache *cache = fl_cache_of(arena);
+
+	fl_hardened_free_slot(cache, arena->depot, slab, block);
+}
+
 void fl_cache_free_slow(struct fl_cache *cache, void *block)
+{
+	if (cache->magazines)
+		fl_hardened_free(cache, block);
+	else
+		fl_cache_free_generally(cache, block);
+}
+
+void fl_cache_free_generally(struct fl_cache *cache, void *block)
 {
 	if (block == NULL)
 		return;
@@ -105,6 +125,10 @@ void fl_cache_free_slow(struct fl_cache *cache, void *block)
 	}
 
 	struct fl_cache *owner = fl_cache_by_id(id);
+	if (fl_unlikely(owner->magazines != NULL)) {
+		free_hardened(owner->arena, fl_map_descriptor(found.word), block);
+		return;
+	}
 	struct fl_slot *slot = block;
 	struct fl_slab *slab = fl_map_descriptor(found.word);
 	bool own = __atomic_load_n(&owner->thread, __ATOMIC_RELAXED) == &fl_cache_self;

@@ -8,6 +8,9 @@
 #include "cache/cache.h"
 #include "extent/decay.h"
 
+/* A class with so many slabs is likely to use up one more. */
+#define FL_EAGER_SLABS 2
+
 /*
  * Mark the cache as being changed: a child of fork sees the stores of other threads up to some point in their order, so
  * it sees the flag whenever it sees a part of what the flag covers.
@@ -43,6 +46,9 @@ static inline void fl_cache_leave(struct fl_cache *cache)
 
 /* Put a slab at the end of its class's list. */
 void fl_bin_list(struct fl_bin *bin, struct fl_slab *slab);
+
+/* Take one out, wherever it is. */
+void fl_bin_unlist(struct fl_bin *bin, struct fl_slab *slab);
 
 /* Take a slab from its class's list. */
 void fl_cache_withdraw(struct fl_cache *cache, struct fl_slab *slab);
@@ -82,6 +88,9 @@ static inline void fl_cache_empty_inbox(struct fl_cache *cache)
 	if (fl_unlikely(__atomic_load_n(&cache->inbox, __ATOMIC_RELAXED) != NULL))
 		fl_cache_take_inbox(cache);
 }
+
+/* Free any block, as fl_cache_free_slow() does but for small blocks of a hardened arena's cache. */
+void fl_cache_free_generally(struct fl_cache *cache, void *block) __attribute__((noinline));
 
 /* A live block, small or large. */
 struct fl_block {

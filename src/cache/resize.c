@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "cache/hardened.h"
 #include "cache/internal.h"
 #include "cache/threads.h"
 
@@ -12,7 +13,8 @@ static size_t size_of(const struct fl_block *found)
 {
 	if (fl_map_id(found->word) == FL_ID_LARGE)
 		return ((struct fl_large *)fl_map_descriptor(found->word))->n << FL_GRANULE_SHIFT;
-	return fl_classes[found->region->classes[found->granule]].size;
+	size_t size = fl_classes[found->region->classes[found->granule]].size;
+	return fl_cache_by_id(fl_map_id(found->word))->magazines ? size - FL_CANARY_SIZE : size;
 }
 
 size_t fl_cache_usable_size(const void *block)
@@ -92,12 +94,14 @@ static bool has_size(const struct fl_block *found, size_t size, size_t alignment
 	if (fl_map_id(found->word) == FL_ID_LARGE)
 		return ((struct fl_large *)fl_map_descriptor(found->word))->size == size;
 	unsigned int class = found->region->classes[found->granule];
+	if (fl_cache_by_id(fl_map_id(found->word))->magazines)
+		return fl_hardened_fits(size, alignment) && class == fl_hardened_class(size, alignment);
 	return fl_class_fits(size, alignment) && class == fl_class_of_aligned(size, alignment);
 }
 
 void fl_cache_delete_slow(struct fl_cache *cache, void *block, size_t size, size_t alignment)
 {
-	if (block == NULL)
+	if (block == NULL || (cache->magazines && fl_hardened_delete(cache, block, size, alignment)))
 		return;
 	if (size <= FL_SMALL_MOST && alignment <= 16 && fl_cache_push(cache, block, (int)fl_class_of(size)))
 		return;

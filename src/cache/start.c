@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "backing/fork.h"
+#include "cache/depot.h"
 #include "cache/live.h"
 #include "cache/threads.h"
 #include "diag/message.h"
@@ -86,6 +87,13 @@ static int create_arena(void)
 		options.region.backing.populate = populate_mode();
 		options.separate_blocks = fl_options.limit == 0;
 		result = fl_arena_create(&heap.arena, &options);
+	}
+	if (result == 0 && fl_options.hardened) {
+		result = fl_depot_create(&heap.arena);
+		if (result != 0) {
+			fl_arena_destroy(&heap.arena);
+			heap.arena = (struct fallow_arena){ 0 };
+		}
 	}
 	return result;
 }

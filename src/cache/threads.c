@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "cache/depot.h"
 #include "extent/decay.h"
 #include "meta/meta.h"
 #include "os/os.h"
@@ -106,6 +107,14 @@ struct fl_cache *fl_cache_create(struct fallow_arena *arena)
 	cache->base = cache->region->base;
 	cache->map = cache->region->map;
 	cache->arena = arena;
+	if (arena->depot) {
+		cache->magazines = fl_magazines_create(arena->depot);
+		if (cache->magazines == NULL) {
+			put_id(id);
+			fl_meta_free(cache, sizeof(*cache));
+			return NULL;
+		}
+	}
 	fl_lock_init(&cache->lock, FL_RANK_CACHE);
 	cache->next = arena->caches;
 	arena->caches = cache;
@@ -309,5 +318,7 @@ void fl_cache_fork_child(void)
 			arena->parked = cache;
 			arena->nparked++;
 		}
+		if (arena->depot)
+			fl_depot_fork_child(arena);
 	}
 }

@@ -65,6 +65,7 @@ static const struct choice thps[] = {
 static const struct choice forks[] = {
 	{ "auto", FALLOW_FORK_AUTO }, { "copy", FALLOW_FORK_COPY }, { "refuse", FALLOW_FORK_REFUSE }, { NULL, 0 }
 };
+static const struct choice truths[] = { { "false", 0 }, { "true", 1 }, { NULL, 0 } };
 static const struct choice stats[] = { { "none", 0 }, { "exit", 1 }, { NULL, 0 } };
 
 static const struct row table[] = {
@@ -87,6 +88,8 @@ static const struct row table[] = {
 	{ { "fork", "auto|copy|refuse", "auto",
 	    "huge pages that a fork may need twice: into ordinary memory if the pool is short, always, or refuse" },
 	  &fl_options.fork, KIND_CHOICE, false, forks },
+	{ { "hardened", "true|false", "false", "find misuse of the process heap and end the program, at some cost in time and memory" },
+	  &fl_options.hardened, KIND_CHOICE, false, truths },
 	{ { "stats", "none|exit", "none",
 	    "write statistics to stderr when the program ends, if it still is what it was at the start" },
 	  &fl_options.stats, KIND_CHOICE, true, stats },

@@ -31,6 +31,7 @@ struct fl_options {
 	uint64_t decay;     /* milliseconds, FL_DECAY_NEVER */
 	uint64_t thp;       /* enum fallow_thp */
 	uint64_t fork;      /* enum fallow_fork */
+	uint64_t hardened;  /* 1: true */
 	uint64_t stats;     /* 1: at exit */
 };
 

@@ -19,6 +19,7 @@
 #include "heap/class.h"
 
 struct fl_cache;
+struct fl_depot;
 
 #define FL_ID_SHIFT 48
 #define FL_ID_LARGE 1 /* caches have ids from 2 on */
@@ -57,6 +58,7 @@ struct fallow_arena {
 	bool shares_region;         /* the region is a pool's */
 	bool is_explicit;           /* not the process heap's: its caches have locks */
 	enum fallow_spill spill_mode;
+	struct fl_depot *depot;     /* of a hardened arena, else NULL */
 
 	struct fl_region *spill;    /* made at first need, under lock; then fixed */
 	fallow_pressure_fn *pressure;

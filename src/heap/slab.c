@@ -94,7 +94,7 @@ static struct fl_failure populate(struct fl_slab *slab, size_t end)
 	return failure;
 }
 
-struct fl_slot *fl_slab_carve(struct fl_slab *slab, struct fl_failure *failure)
+size_t fl_slab_extend(struct fl_slab *slab, struct fl_failure *failure)
 {
 	size_t size = fl_classes[slab->class].size;
 	size_t offset = slab->ncarved * size;
@@ -103,12 +103,23 @@ struct fl_slot *fl_slab_carve(struct fl_slab *slab, struct fl_failure *failure)
 
 	*failure = populate(slab, offset + n * size);
 	if (failure->reason != FALLOW_REASON_NONE)
+		return 0;
+	slab->ncarved = (uint16_t)(slab->ncarved + n);
+	return n;
+}
+
+struct fl_slot *fl_slab_carve(struct fl_slab *slab, struct fl_failure *failure)
+{
+	size_t size = fl_classes[slab->class].size;
+	char *first = slab->start + slab->ncarved * size;
+	size_t n = fl_slab_extend(slab, failure);
+
+	if (n == 0)
 		return NULL;
-	char *first = slab->start + offset, *last = first + (n - 1) * size;
+	char *last = first + (n - 1) * size;
 	for (char *slot = first; slot < last; slot += size)
 		((struct fl_slot *)slot)->next = (struct fl_slot *)(slot + size);
 	((struct fl_slot *)last)->next = NULL;
-	slab->ncarved = (uint16_t)(slab->ncarved + n);
 	if (slab->state == FL_SLAB_LISTED)
 		slab->countdown += (uint32_t)n;
 	return (struct fl_slot *)first;

@@ -29,7 +29,10 @@ struct fl_slot {
 
 /* Everything is the owning cache's: its thread's without a lock, or, where the cache's lock is held, the holder's. */
 struct fl_slab {
-	struct fl_slot *free;
+	union {
+		struct fl_slot *free;
+		uint64_t *bits;   /* of a hardened arena, one for each slot that is free: cache/depot.h */
+	};
 	uint32_t countdown;
 	uint16_t nslots;
 	uint16_t ncarved;     /* slots that have ever been handed out; those behind have not been touched */
@@ -72,6 +75,9 @@ void fl_slab_destroy(struct fl_slab *slab, struct fallow_arena *arena);
  * *failure filled in. The slab must not be carved whole.
  */
 struct fl_slot *fl_slab_carve(struct fl_slab *slab, struct fl_failure *failure);
+
+/* The same without linking them, or touching them at all: their number, 0 with *failure filled in. */
+size_t fl_slab_extend(struct fl_slab *slab, struct fl_failure *failure);
 
 static inline bool fl_slab_is_carved(const struct fl_slab *slab)
 {

@@ -32,6 +32,7 @@ enum fl_lock_rank {
 	FL_RANK_SHARED,   /* using an arena's shared cache */
 	FL_RANK_ARENA,    /* one arena's caches */
 	FL_RANK_CACHE,    /* one cache of an explicit arena */
+	FL_RANK_DEPOT,    /* slabs of one class of a hardened arena */
 	FL_RANK_SPILL,    /* making a spill region */
 	FL_RANK_IDS,      /* of caches */
 	FL_RANK_POPULATE, /* bringing in pages larger than a granule */

@@ -24,6 +24,8 @@ void test_preload(char **argv, const char *conf)
 		test_hard_error("FALLOW_PRELOAD does not name the library to preload");
 	setenv(second_life, "1", 1);
 	setenv("LD_PRELOAD", library, 1);
+	if (conf == NULL)
+		conf = getenv("FALLOW_TEST_CONF");
 	if (conf != NULL)
 		setenv("FALLOW_CONF", conf, 1);
 	else

@@ -10,8 +10,9 @@ extern "C" {
 #endif
 
 /*
- * Call it first in main. Starts the program again with libfallow-malloc preloaded and FALLOW_CONF set to conf (NULL:
- * unset), and returns in that second life only. Ends as a hard error when the library is not found or not in effect.
+ * Call it first in main. Starts the program again with libfallow-malloc preloaded and FALLOW_CONF set to conf (NULL: to what
+ * FALLOW_TEST_CONF says, or unset), and returns in that second life only. Ends as a hard error when the library is not
+ * found or not in effect.
  */
 void test_preload(char **argv, const char *conf);
 

@@ -15,7 +15,7 @@
 #include "test/lib/test.h"
 
 #define LENGTH 4096
-#define NAMES "(there are: backing, pagesize, spill, populate, limit, decay, thp, stats)"
+#define NAMES "(there are: backing, pagesize, spill, populate, limit, decay, thp, fork, hardened, stats)"
 #define SAYS "fallow: FALLOW_CONF: "
 
 struct reading {
@@ -24,30 +24,31 @@ struct reading {
 	const char *said;    /* on stderr */
 };
 
-#define DEFAULTS "anon 0 fail auto 0 1s auto none"
+#define DEFAULTS "anon 0 fail auto 0 1s auto auto false none"
 
 static const struct reading good[] = {
 	{ "", DEFAULTS, "" },
 	{ ",, ,\n", DEFAULTS, "" },
-	{ "backing:hugetlb", "hugetlb 0 fail auto 0 1s auto none", "" },
-	{ "pagesize:2M", "anon 2097152 fail auto 0 1s auto none", "" },
-	{ "pagesize:1G,spill:anon", "anon 1073741824 anon auto 0 1s auto none", "" },
-	{ "populate:strict", "anon 0 fail strict 0 1s auto none", "" },
+	{ "backing:hugetlb", "hugetlb 0 fail auto 0 1s auto auto false none", "" },
+	{ "pagesize:2M", "anon 2097152 fail auto 0 1s auto auto false none", "" },
+	{ "pagesize:1G,spill:anon", "anon 1073741824 anon auto 0 1s auto auto false none", "" },
+	{ "populate:strict", "anon 0 fail strict 0 1s auto auto false none", "" },
 	{ "populate:lazy,populate:auto", DEFAULTS, "" },
 	{ "limit:0", DEFAULTS, "" },
-	{ "limit:1", "anon 0 fail auto 1 1s auto none", "" },
-	{ "limit:3K", "anon 0 fail auto 3072 1s auto none", "" },
-	{ "limit:512M", "anon 0 fail auto 536870912 1s auto none", "" },
-	{ "limit:64T", "anon 0 fail auto 70368744177664 1s auto none", "" },
-	{ "limit:9223372036854775807", "anon 0 fail auto 9223372036854775807 1s auto none", "" },
-	{ "decay:0", "anon 0 fail auto 0 0 auto none", "" },
-	{ "decay:250", "anon 0 fail auto 0 250ms auto none", "" },
-	{ "decay:250ms", "anon 0 fail auto 0 250ms auto none", "" },
-	{ "decay:10s", "anon 0 fail auto 0 10s auto none", "" },
-	{ "decay:never", "anon 0 fail auto 0 never auto none", "" },
-	{ "thp:always", "anon 0 fail auto 0 1s always none", "" },
-	{ "thp:never stats:exit", "anon 0 fail auto 0 1s never exit", "" },
-	{ "thp:never\n# a remark, decay:0\nstats:exit#more", "anon 0 fail auto 0 1s never exit", "" },
+	{ "limit:1", "anon 0 fail auto 1 1s auto auto false none", "" },
+	{ "limit:3K", "anon 0 fail auto 3072 1s auto auto false none", "" },
+	{ "limit:512M", "anon 0 fail auto 536870912 1s auto auto false none", "" },
+	{ "limit:64T", "anon 0 fail auto 70368744177664 1s auto auto false none", "" },
+	{ "limit:9223372036854775807", "anon 0 fail auto 9223372036854775807 1s auto auto false none", "" },
+	{ "decay:0", "anon 0 fail auto 0 0 auto auto false none", "" },
+	{ "decay:250", "anon 0 fail auto 0 250ms auto auto false none", "" },
+	{ "decay:250ms", "anon 0 fail auto 0 250ms auto auto false none", "" },
+	{ "decay:10s", "anon 0 fail auto 0 10s auto auto false none", "" },
+	{ "decay:never", "anon 0 fail auto 0 never auto auto false none", "" },
+	{ "thp:always", "anon 0 fail auto 0 1s always auto false none", "" },
+	{ "hardened:true", "anon 0 fail auto 0 1s auto auto true none", "" },
+	{ "thp:never stats:exit", "anon 0 fail auto 0 1s never auto false exit", "" },
+	{ "thp:never\n# a remark, decay:0\nstats:exit#more", "anon 0 fail auto 0 1s never auto false exit", "" },
 };
 
 static const struct reading bad[] = {
@@ -73,7 +74,7 @@ static const struct reading bad[] = {
 	{ "decay:4294967296", DEFAULTS,
 	  SAYS "bad value in 'decay:4294967296' (allowed: a time such as 500ms or 10s, 0, or never); 1s stays\n" },
 	/* What is right beside it counts; each mistake has its line. */
-	{ "limit:1M,nonsense:1,spill:maybe,decay:2s", "anon 0 fail auto 1048576 2s auto none",
+	{ "limit:1M,nonsense:1,spill:maybe,decay:2s", "anon 0 fail auto 1048576 2s auto auto false none",
 	  SAYS "no option 'nonsense:1' " NAMES "\n" SAYS "bad value in 'spill:maybe' (allowed: fail|anon); fail stays\n" },
 };
 
