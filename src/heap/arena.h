@@ -114,6 +114,7 @@ struct fl_large {
 	struct fl_region *region;
 	size_t size;   /* bytes asked for, 0 < size <= n granules */
 	size_t n;      /* granules */
+	size_t nguard; /* granules behind it that nobody may touch */
 };
 
 _Static_assert(sizeof(struct fl_large) <= FL_DESCRIPTOR_SIZE, "descriptors have fixed places");
