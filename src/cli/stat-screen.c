@@ -130,7 +130,7 @@ static void print_regions(const struct screen *screen, const struct fl_live *liv
 
 	qsort(live->regions, live->nregions, sizeof(*live->regions), compare_taken);
 	if (screen->wide)
-		headline(screen, "%-18s %-12s %9s %9s %9s %9s", "REGION", "BACKING", "TAKEN", "POPULATED", "IDLE", "LIMIT");
+		headline(screen, "%-20s %-10s %9s %9s %9s %9s", "REGION", "BACKING", "TAKEN", "POPULATED", "IDLE", "LIMIT");
 	else
 		headline(screen, "%-18.18s %10s %10s", "REGION", "TAKEN", "POPULATED");
 	for (size_t i = 0; i < live->nregions; i++) {
@@ -139,7 +139,7 @@ static void print_regions(const struct screen *screen, const struct fl_live *liv
 		fl_size_print(region->taken, taken);
 		fl_size_print(region->present, populated);
 		if (screen->wide)
-			fprintf(screen->stream, "%-18.18s %-12s %9s %9s %9s %9s\n", region->name, fl_live_backing(region),
+			fprintf(screen->stream, "%-20.20s %-10s %9s %9s %9s %9s\n", region->name, fl_live_backing(region),
 				taken, populated, fl_size_print(spare, idle), print_limit(region->limit, limit));
 		else
 			fprintf(screen->stream, "%-18.18s %10s %10s\n", region->name, taken, populated);
@@ -151,7 +151,7 @@ static void print_arenas(const struct screen *screen, const struct fl_live *live
 	char large[FL_SIZE_LENGTH];
 
 	if (screen->wide)
-		headline(screen, "%-18s %-12s %9s %9s %9s %9s", "ARENA", "", "SLABS", "LARGE", "OF BYTES", "FAILURES");
+		headline(screen, "%-20s %-10s %9s %9s %9s %9s", "ARENA", "", "SLABS", "LARGE", "OF BYTES", "FAILURES");
 	else
 		headline(screen, "%-18s %10s %10s", "ARENA", "SLABS", "FAILURES");
 	for (size_t i = 0; i < live->narenas; i++) {
