@@ -185,6 +185,49 @@ static void failures_of_all_threads_are_listed(void **state)
 	fallow_arena_destroy(arena);
 }
 
+struct failing {
+	struct fallow_arena *arena;
+	size_t requested;
+	bool stop; /* atomic */
+};
+
+static void *fail_until_told(void *argument)
+{
+	struct failing *failing = argument;
+
+	while (!__atomic_load_n(&failing->stop, __ATOMIC_RELAXED))
+		if (fallow_arena_malloc(failing->arena, failing->requested) != NULL)
+			return NULL;
+	return argument;
+}
+
+/* What was asked for and what was left belong together: no record is of two failures. */
+static void records_are_whole_while_threads_fail(void **state)
+{
+	struct failing failing[] = { { create(MiB), 3 * MiB, false }, { create(2 * MiB), 5 * MiB, false } };
+	struct fallow_failure_record records[FALLOW_NFAILURES];
+	uint64_t before = stats_now().nfailures, latest = before;
+	pthread_t threads[2];
+	void *result;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, fail_until_told, &failing[i]), 0);
+	while (latest < before + 300000) {
+		size_t n = fallow_failures(records, 2);
+		latest = n > 0 ? records[0].number : latest;
+		for (size_t i = 0; i < n && records[i].number > before; i++)
+			if (records[i].requested != (records[i].headroom == MiB ? 3 : 5) * MiB)
+				fail_msg("%zu bytes with %lu left", records[i].requested, (unsigned long)records[i].headroom);
+	}
+	for (int i = 0; i < 2; i++) {
+		__atomic_store_n(&failing[i].stop, true, __ATOMIC_RELAXED);
+		assert_int_equal(pthread_join(threads[i], &result), 0);
+		assert_ptr_equal(result, &failing[i]);
+		fallow_arena_destroy(failing[i].arena);
+	}
+}
+
 static size_t written(enum fallow_stats_format format, char *text, size_t length)
 {
 	int fd = memfd_create("stats", 0);
@@ -260,6 +303,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(reasons_have_texts),
 		cmocka_unit_test(failures_are_kept_by_thread),
 		cmocka_unit_test(failures_of_all_threads_are_listed),
+		cmocka_unit_test(records_are_whole_while_threads_fail),
 		cmocka_unit_test(both_formats_have_every_counter),
 		cmocka_unit_test(what_cannot_be_written_is_said),
 	};

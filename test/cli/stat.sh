@@ -110,7 +110,7 @@ for page in pages:
 	assert max(map(len, lines)) <= columns, max(lines, key=len)
 	assert "\x1b[J" in page and "taken" in page, page
 END
-for size in "40 24" "100 40" "40 8"; do
+for size in "40 24" "100 40" "40 8" "25 24"; do
 	# Unquoted on purpose: columns and rows.
 	python3 "$scratch/terminal.py" $size "$fallow" stat --watch $subject || fail "on a terminal of $size"
 done

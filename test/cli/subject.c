@@ -56,7 +56,7 @@ static void *churn(void *argument)
 		unsigned int i = (unsigned int)rand_r(&seed) % NBLOCKS;
 		fallow_free(blocks[i]);
 		blocks[i] = fallow_malloc((size_t)rand_r(&seed) % (round % 64 == 0 ? MiB : 4096));
-		if (round % 4096 != 0)
+		if (round % 256 != 0)
 			continue;
 		struct fallow_arena *arena = create("passing", MiB);
 		if (fallow_arena_malloc(arena, 1000) == NULL || fallow_arena_malloc(arena, 3 * MiB) != NULL)
