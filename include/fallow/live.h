@@ -61,6 +61,8 @@ struct fallow_live {
 	uint64_t nclasses;
 	const void *reasons;                    /* words: addresses of texts, by failure.reason */
 	uint64_t nreasons;
+	const void *maps;                       /* a word: the address of the first "map", each of which has map.next; 0 ends */
+	const void *maps_version;               /* a word: odd while that list changes, and another afterwards */
 };
 
 #ifdef __cplusplus

@@ -5,6 +5,7 @@
 #include "cache/live.h"
 
 #include "cache/threads.h"
+#include "map/maps.h"
 #include "meta/meta.h"
 #include "os/os.h"
 
@@ -65,6 +66,21 @@ static const struct fallow_live_field fields[] = {
 	FIELD("failure.reason", struct fl_failure_slot, reason),
 	FIELD("failure.error", struct fl_failure_slot, error),
 
+	ELEMENT("map", struct fallow_map),
+	FIELD("map.next", struct fallow_map, next),
+	FIELD("map.base", struct fallow_map, base),
+	FIELD("map.length", struct fallow_map, length),
+	FIELD("map.reserve", struct fallow_map, reserve),
+	FIELD("map.page_size", struct fallow_map, page_size),
+	FIELD("map.limit", struct fallow_map, limit),
+	FIELD("map.populated", struct fallow_map, populated.count),
+	FIELD("map.npopulates", struct fallow_map, npopulates),
+	FIELD("map.ndiscards", struct fallow_map, ndiscards),
+	FIELD("map.kind", struct fallow_map, backing.kind),
+	FIELD("map.shared", struct fallow_map, backing.shared),
+	FIELD("map.huge", struct fallow_map, backing.huge),
+	FIELD("map.name", struct fallow_map, backing.name),
+
 	ELEMENT("cache", struct fl_cache),
 	FIELD("cache.heads", struct fl_cache, heads),
 	FIELD("cache.arena", struct fl_cache, arena),
@@ -108,6 +124,8 @@ __attribute__((used, aligned(FALLOW_LIVE_ALIGNMENT))) struct fallow_live fl_live
 	.nclasses = FL_NCLASSES,
 	.reasons = fl_reason_texts,
 	.nreasons = FL_NREASONS,
+	.maps = &fl_map_list.first,
+	.maps_version = &fl_map_list.version,
 };
 
 void fl_live_start(void)

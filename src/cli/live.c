@@ -15,6 +15,7 @@
 
 #define ELEMENT_MAX 16384
 #define NELEMENTS_MAX 65536
+#define NMAPS_MAX 1024
 #define NTRIES 8
 
 /* A number of ours, of 64 bits, and the field that it is read from. */
@@ -29,10 +30,18 @@ struct binding {
 #define FAILURE(name, member) { "failure." name, offsetof(struct fl_live_failure, member) }
 
 static const struct binding region_bindings[] = {
-	REGION("base", base), REGION("nreserved", nreserved), REGION("frontier", frontier), REGION("limit", limit),
+	REGION("base", base), REGION("nreserved", reserved), REGION("frontier", mapped), REGION("limit", limit),
 	REGION("taken", taken), REGION("present", present), REGION("npopulates", npopulates),
 	REGION("ndiscards", ndiscards), REGION("kind", kind), REGION("shared", shared), REGION("huge", huge),
 	REGION("populate", populate), REGION("page_size", page_size), REGION("units", units),
+};
+
+#define MAP(name, member) { "map." name, offsetof(struct fl_live_region, member) }
+
+static const struct binding map_bindings[] = {
+	MAP("base", base), MAP("reserve", reserved), MAP("length", mapped), MAP("limit", limit), MAP("populated", present),
+	MAP("npopulates", npopulates), MAP("ndiscards", ndiscards), MAP("kind", kind), MAP("shared", shared),
+	MAP("huge", huge), MAP("page_size", page_size),
 };
 
 static const struct binding arena_bindings[] = {
@@ -75,9 +84,9 @@ static void bind(const struct fl_process *process, const char *element, const st
 	}
 }
 
-static void copy_name(const struct fl_process *process, const char *element, char *name)
+static void copy_name(const struct fl_process *process, const char *element, const char *field, char *name)
 {
-	const struct fallow_live_field *place = fl_process_field(process, "region.name");
+	const struct fallow_live_field *place = fl_process_field(process, field);
 
 	if (place == NULL || place->offset > ELEMENT_MAX - FL_REGION_NAME_LENGTH)
 		return;
@@ -107,7 +116,9 @@ static bool read_region(const struct fl_process *process, uint64_t slot, struct 
 			continue;
 		*region = (struct fl_live_region){ .address = address, .slot = slot, .version = version };
 		bind(process, element, region_bindings, COUNT(region_bindings), region);
-		copy_name(process, element, region->name);
+		copy_name(process, element, "region.name", region->name);
+		region->reserved *= process->live.granule;
+		region->mapped *= process->live.granule;
 		return true;
 	}
 	return false;
@@ -117,8 +128,46 @@ bool fl_live_region_lasts(const struct fl_process *process, const struct fl_live
 {
 	char slot[ELEMENT_MAX];
 
+	/* Of maps it is only known that some have come or gone. */
+	if (region->is_map)
+		return fl_process_word(process, process->live.maps_version) == region->version;
 	return read_element(process, "slot", region->slot, slot) &&
 	       number_in(process, slot, "slot.version") == region->version;
+}
+
+/* Maps, from the first on, into the places of at most nmax regions: how many. */
+static size_t read_maps(const struct fl_process *process, struct fl_live_region *maps, size_t nmax)
+{
+	uint64_t address = fl_process_word(process, process->live.maps);
+	char element[ELEMENT_MAX];
+	size_t n = 0;
+
+	for (; address != 0 && n < nmax && read_element(process, "map", address, element); n++) {
+		struct fl_live_region *map = &maps[n];
+		*map = (struct fl_live_region){ .address = address, .is_map = true };
+		bind(process, element, map_bindings, COUNT(map_bindings), map);
+		copy_name(process, element, "map.name", map->name);
+		map->limit *= map->page_size;
+		map->present *= map->page_size;
+		map->taken = map->present;
+		address = number_in(process, element, "map.next");
+	}
+	return n;
+}
+
+/* The same, none of which has gone meanwhile; none where they come and go all the time. */
+static size_t read_lasting_maps(const struct fl_process *process, struct fl_live_region *maps, size_t nmax)
+{
+	for (int i = 0; process->live.maps != NULL && i < NTRIES; i++) {
+		uint64_t version = fl_process_word(process, process->live.maps_version);
+		size_t n = read_maps(process, maps, nmax);
+		if (version % 2 == 0 && fl_process_word(process, process->live.maps_version) == version) {
+			for (size_t j = 0; j < n; j++)
+				maps[j].version = version;
+			return n;
+		}
+	}
+	return 0;
 }
 
 /* The arena of a word, if there is one; what was destroyed while it was read counts as gone. */
@@ -173,10 +222,11 @@ static void read_regions(struct fl_live *live, const struct fl_process *process)
 	const struct fallow_live_field *slot = fl_process_field(process, "slot");
 	size_t n = slot != NULL ? count(process, process->live.nslots) : 0;
 
-	live->regions = allocate(n, sizeof(*live->regions));
+	live->regions = allocate(n + NMAPS_MAX, sizeof(*live->regions));
 	for (size_t i = 0; i < n; i++)
 		live->nregions += read_region(process, (uintptr_t)process->live.slots + i * slot->size,
 					      &live->regions[live->nregions]);
+	live->nregions += read_lasting_maps(process, &live->regions[live->nregions], NMAPS_MAX);
 }
 
 static void read_arenas(struct fl_live *live, const struct fl_process *process)
@@ -213,6 +263,10 @@ static void add_up(struct fl_live *live)
 {
 	for (size_t i = 0; i < live->nregions; i++) {
 		const struct fl_live_region *region = &live->regions[i];
+		if (region->is_map) {
+			live->in_maps += region->present;
+			continue;
+		}
 		live->taken += region->taken;
 		live->populated += region->present;
 		live->idle += region->present > region->taken ? region->present - region->taken : 0;
@@ -275,7 +329,9 @@ const char *fl_live_backing(const struct fl_live_region *region)
 	char size[FL_SIZE_LENGTH];
 	const char *name = region->kind < COUNT(names) ? names[region->kind] : "?";
 
-	snprintf(text, sizeof(text), region->huge ? "%s %s" : "%s", name, fl_size_print(region->page_size, size));
+	fl_size_print(region->page_size, size);
+	snprintf(text, sizeof(text), "%s%s%s%s", region->is_map ? "map " : "", name, region->huge ? " " : "",
+		 region->huge ? size : "");
 	return text;
 }
 

@@ -15,13 +15,14 @@
 struct fl_live_region {
 	uint64_t address; /* of its record in the process */
 	uint64_t slot, version; /* where that is kept, and for how long: see fallow/live.h */
-	uint64_t base, nreserved, frontier; /* where it begins; granules */
+	uint64_t base, reserved, mapped; /* where it begins; bytes */
 	uint64_t limit, taken, present; /* bytes */
 	uint64_t npopulates, ndiscards;
 	uint64_t kind, shared, huge, populate; /* of the backing: enums and truth values */
 	uint64_t page_size;
 	uint64_t units; /* where its units are */
 	bool spilled;   /* in ordinary memory for want of huge pages */
+	bool is_map;    /* of fallow/map.h: what is populated is taken, and nothing else is known of it */
 	char name[FL_REGION_NAME_LENGTH];
 };
 
@@ -41,9 +42,10 @@ struct fl_live {
 	uint64_t time_ms;    /* CLOCK_MONOTONIC when it was read */
 	uint64_t age_ms;     /* since the heap was made */
 	uint64_t resident;   /* bytes, of the whole process */
-	uint64_t taken, populated, idle, spilled, metadata, large; /* bytes */
+	uint64_t taken, populated, idle, spilled, metadata, large; /* bytes; maps' are not among them */
+	uint64_t in_maps;    /* bytes populated */
 	uint64_t nlarge, nslabs, npopulates, ndiscards, nfailures, ncaches;
-	struct fl_live_region *regions;
+	struct fl_live_region *regions; /* then maps */
 	size_t nregions;
 	struct fl_live_arena *arenas;
 	size_t narenas;

@@ -10,6 +10,7 @@
 
 /* Pixels. Cells begin at multiples of their size, so that one pattern of lines fits all panels. */
 #define CELL 8
+#define STRIP_LEAST 1.0
 #define LEFT 72
 #define RIGHT 24
 #define TITLE_HEIGHT 64
@@ -122,28 +123,33 @@ static enum fl_state only_state(const struct fl_mix *mix)
 	return only;
 }
 
+/* Strips from the bottom up, in front of what is discarded. However little there is of a state can be seen. */
 static void write_mixed_cell(FILE *stream, const struct fl_mix *mix, uint64_t cell, size_t x, size_t y)
 {
 	double bottom = (double)(y + CELL);
 
-	for (enum fl_state state = FL_USED; state < FL_NSTATES; state++) {
+	if (mix->bytes[FL_DISCARDED] != 0)
+		write_rectangle(stream, (double)x, (double)y, CELL, CELL, FL_DISCARDED);
+	for (enum fl_state state = FL_USED; state < FL_DISCARDED; state++) {
 		double height = (double)mix->bytes[state] / (double)cell * CELL;
 		if (height == 0)
 			continue;
+		height = height < STRIP_LEAST ? STRIP_LEAST : height;
+		height = bottom - height < (double)y ? bottom - (double)y : height;
 		bottom -= height;
 		write_rectangle(stream, (double)x, bottom, CELL, height, state);
 	}
 }
 
 /* Cells of a row that are alike are one rectangle. */
-static void write_row(FILE *stream, const struct fl_picture *picture, const struct fl_mix *cells, size_t n, size_t y)
+static void write_row(FILE *stream, const struct fl_mix *cells, size_t n, uint64_t cell, size_t y)
 {
 	for (size_t i = 0, run; i < n; i += run) {
 		enum fl_state state = only_state(&cells[i]);
 		size_t x = LEFT + i * CELL;
 		run = 1;
 		if (state == FL_NSTATES) {
-			write_mixed_cell(stream, &cells[i], picture->cell, x, y);
+			write_mixed_cell(stream, &cells[i], cell, x, y);
 			continue;
 		}
 		while (i + run < n && only_state(&cells[i + run]) == state)
@@ -167,11 +173,11 @@ static void write_panel(FILE *stream, const struct fl_picture *picture, const st
 	fputs("</text>\n", stream);
 	for (size_t i = 0; i < panel->ncells; i += picture->ncolumns) {
 		size_t left = panel->ncells - i, row = i / picture->ncolumns;
-		write_row(stream, picture, panel->cells + i, left < picture->ncolumns ? left : picture->ncolumns,
+		write_row(stream, panel->cells + i, left < picture->ncolumns ? left : picture->ncolumns, panel->cell,
 			  y + row * CELL);
 		if (row % LABEL_EVERY == 0)
 			fprintf(stream, "<text x=\"%d\" y=\"%zu\" text-anchor=\"end\" font-size=\"9\" fill=\"#777\">+%s</text>\n",
-				LEFT - 6, y + row * CELL + CELL, fl_size_print(i * picture->cell, size));
+				LEFT - 6, y + row * CELL + CELL, fl_size_print(i * panel->cell, size));
 	}
 	fprintf(stream, "<rect x=\"%d\" y=\"%zu\" width=\"%zu\" height=\"%zu\" fill=\"url(#lines)\"/>\n", LEFT, y,
 		picture->ncolumns * CELL, rows_of(picture, panel) * CELL);

@@ -58,10 +58,10 @@ static void print_panel(FILE *stream, const struct fl_picture *picture, const st
 	fprintf(stream, "\n%s\n", text);
 	for (size_t i = 0; i < panel->ncells; i++) {
 		if (i % picture->ncolumns == 0) {
-			fprintf(stream, "+%-7s ", fl_size_print(i * picture->cell, offset));
+			fprintf(stream, "+%-7s ", fl_size_print(i * panel->cell, offset));
 			pen.state = FL_NSTATES;
 		}
-		print_cell(&pen, &panel->cells[i], picture->cell, drawn);
+		print_cell(&pen, &panel->cells[i], panel->cell, drawn);
 		if (i % picture->ncolumns == picture->ncolumns - 1 || i == panel->ncells - 1)
 			fputs(drawn ? "\033[0m\n" : "\n", stream);
 	}

@@ -75,6 +75,7 @@ static void *allocate(size_t n, size_t size)
 static bool look(const struct fl_picture *picture, struct fl_panel *panel, uint64_t cell)
 {
 	free(panel->cells);
+	panel->cell = cell;
 	panel->ncells = (size_t)((panel->length + cell - 1) / cell);
 	panel->cells = allocate(panel->ncells, sizeof(*panel->cells));
 	return fl_residency_read(picture->process, panel->region, panel->length, cell, panel->cells);
@@ -107,14 +108,25 @@ static void add_up(struct fl_picture *picture, struct fl_panel *panel)
 	fl_mix_add(&picture->sum, &panel->sum);
 }
 
+/* Bytes of a cell with which so much takes at most nrows rows. */
+static uint64_t fit(const struct fl_picture *picture, uint64_t length, size_t nrows)
+{
+	uint64_t cell = picture->process->live.granule;
+
+	while (length > cell * picture->ncolumns * nrows)
+		cell *= 2;
+	return cell;
+}
+
 /* Look at all panels again, as they are to be drawn; those of regions that have gone since then go too. */
-static void look_again(struct fl_picture *picture)
+static void look_again(struct fl_picture *picture, size_t nrows)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < picture->npanels; i++) {
 		struct fl_panel panel = picture->panels[i];
-		if (!look(picture, &panel, picture->cell)) {
+		uint64_t cell = panel.region->is_map ? fit(picture, panel.length, nrows) : picture->cell;
+		if (!look(picture, &panel, cell)) {
 			free(panel.cells);
 			continue;
 		}
@@ -132,17 +144,17 @@ bool fl_picture_take(struct fl_picture *picture, const struct fl_process *proces
 	*picture = (struct fl_picture){ .process = process, .cell = process->live.granule, .ncolumns = ncolumns };
 	picture->panels = allocate(live->nregions, sizeof(*picture->panels));
 	for (size_t i = 0; i < live->nregions; i++) {
-		uint64_t mapped = fl_residency_length(process, &live->regions[i]);
+		uint64_t mapped = live->regions[i].mapped;
 		if (mapped == 0)
 			picture->nempty++;
 		else
 			measure(picture, &live->regions[i], mapped);
 	}
 	for (size_t i = 0; i < picture->npanels; i++)
-		longest = picture->panels[i].length > longest ? picture->panels[i].length : longest;
-	while (longest > picture->cell * ncolumns * nrows)
-		picture->cell *= 2;
-	look_again(picture);
+		if (!picture->panels[i].region->is_map && picture->panels[i].length > longest)
+			longest = picture->panels[i].length;
+	picture->cell = fit(picture, longest, nrows);
+	look_again(picture, nrows);
 	return fl_process_lives(process);
 }
 
@@ -160,9 +172,15 @@ void fl_panel_describe(const struct fl_panel *panel, char *text, size_t length)
 	uint64_t idle = sum->bytes[FL_IDLE] + sum->bytes[FL_IDLE_HUGE];
 	char texts[3][FL_SIZE_LENGTH];
 
-	snprintf(text, length, "%s (%s%s): %s in use, %s idle, of %s mapped", panel->region->name,
-		 fl_live_backing(panel->region), panel->region->spilled ? ", spilled" : "", fl_size_print(used, texts[0]),
-		 fl_size_print(idle, texts[1]), fl_size_print(panel->mapped, texts[2]));
+	fl_size_print(used, texts[0]);
+	fl_size_print(panel->mapped, texts[2]);
+	if (panel->region->is_map)
+		snprintf(text, length, "%s (%s): %s in use of %s; here each is %s", panel->region->name,
+			 fl_live_backing(panel->region), texts[0], texts[2], fl_size_print(panel->cell, texts[1]));
+	else
+		snprintf(text, length, "%s (%s%s): %s in use, %s idle, of %s mapped", panel->region->name,
+			 fl_live_backing(panel->region), panel->region->spilled ? ", spilled" : "", texts[0],
+			 fl_size_print(idle, texts[1]), texts[2]);
 }
 
 static bool show_text(const struct fl_process *process, const struct fl_live *live)

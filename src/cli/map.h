@@ -2,7 +2,8 @@
 /*
  * A picture of a process's regions, and the ways in which fallow map draws it.
  *
- * Each region is rows of cells, all cells of all regions of the same number of bytes.
+ * Each region is rows of cells, all cells of all regions of the same number of bytes. Maps may be so long that they
+ * have a scale of their own.
  */
 #ifndef FL_CLI_MAP_H
 #define FL_CLI_MAP_H
@@ -16,6 +17,7 @@ struct fl_panel {
 	const struct fl_live_region *region;
 	uint64_t mapped;      /* bytes */
 	uint64_t length;      /* bytes of these that are drawn: what follows was never used, or is all discarded */
+	uint64_t cell;        /* bytes of a cell: the picture's, more in a map that is long */
 	struct fl_mix *cells; /* malloc's */
 	size_t ncells;
 	struct fl_mix sum;
@@ -26,7 +28,7 @@ struct fl_picture {
 	struct fl_panel *panels; /* of regions that have something mapped; malloc's */
 	size_t npanels;
 	size_t nempty;           /* regions without */
-	uint64_t cell;           /* bytes of a cell */
+	uint64_t cell;           /* bytes of a cell of the regions */
 	size_t ncolumns;         /* cells in a row */
 	struct fl_mix sum;
 };

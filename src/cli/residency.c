@@ -27,6 +27,7 @@ struct scan_range {
 
 #define NRANGES 512
 #define NENTRIES 4096
+#define ENTRIES_LENGTH_MAX ((uint64_t)1 << 38) /* to read entries of more takes seconds */
 #define ENTRY_PRESENT ((uint64_t)1 << 63)
 #define ENTRY_SWAPPED ((uint64_t)1 << 62)
 
@@ -50,11 +51,6 @@ struct survey {
 	uint64_t cell;
 	struct fl_mix *cells;
 };
-
-uint64_t fl_residency_length(const struct fl_process *process, const struct fl_live_region *region)
-{
-	return region->frontier * process->live.granule;
-}
 
 void fl_mix_add(struct fl_mix *sum, const struct fl_mix *more)
 {
@@ -87,7 +83,7 @@ static bool is_free(const struct survey *survey, uint64_t granule)
 {
 	uint64_t n = survey->process->live.unit_granules;
 
-	return survey->free[granule / n] >> granule % n & 1;
+	return !survey->region->is_map && survey->free[granule / n] >> granule % n & 1;
 }
 
 static enum fl_state resident_as(const struct survey *survey, bool unused, bool huge)
@@ -97,6 +93,11 @@ static enum fl_state resident_as(const struct survey *survey, bool unused, bool 
 	if (survey->region->spilled)
 		return FL_SPILLED;
 	return huge ? FL_USED_HUGE : FL_USED;
+}
+
+static enum fl_state absent_as(const struct survey *survey, bool unused)
+{
+	return unused || survey->region->is_map ? FL_DISCARDED : FL_UNTOUCHED;
 }
 
 static void move(struct survey *survey, uint64_t offset, uint64_t length, enum fl_state from, enum fl_state to)
@@ -119,18 +120,20 @@ static void found(struct survey *survey, uint64_t start, uint64_t end, bool swap
 		next = next < stop ? next : stop;
 		bool unused = is_free(survey, offset / granule);
 		enum fl_state to = swapped ? FL_SWAPPED : resident_as(survey, unused, huge || survey->region->huge);
-		move(survey, offset, next - offset, unused ? FL_DISCARDED : FL_UNTOUCHED, to);
+		move(survey, offset, next - offset, absent_as(survey, unused), to);
 	}
 }
 
 /* Before the kernel is asked, nothing is resident. */
 static void begin(struct survey *survey)
 {
-	uint64_t granule = survey->process->live.granule;
+	/* Maps may be as long as the address space, and are alike everywhere. */
+	uint64_t step = survey->region->is_map ? survey->cell : survey->process->live.granule;
 
-	for (uint64_t offset = 0; offset < survey->length; offset += granule) {
-		enum fl_state state = is_free(survey, offset / granule) ? FL_DISCARDED : FL_UNTOUCHED;
-		survey->cells[offset / survey->cell].bytes[state] += granule;
+	for (uint64_t offset = 0; offset < survey->length; offset += step) {
+		enum fl_state state = absent_as(survey, is_free(survey, offset / survey->process->live.granule));
+		uint64_t left = survey->length - offset;
+		survey->cells[offset / survey->cell].bytes[state] += left < step ? left : step;
 	}
 }
 
@@ -203,11 +206,14 @@ bool fl_residency_read(const struct fl_process *process, const struct fl_live_re
 	memset(cells, 0, (length + cell - 1) / cell * sizeof(*cells));
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", process->pid);
 	int pagemap = open(path, O_RDONLY | O_CLOEXEC);
-	bool read = pagemap >= 0 && read_units(&survey);
+	bool read = pagemap >= 0 && (region->is_map || read_units(&survey));
 	if (read) {
 		begin(&survey);
-		if (!scan(&survey, pagemap))
-			read_entries(&survey, pagemap);
+		if (!scan(&survey, pagemap)) {
+			read = length <= ENTRIES_LENGTH_MAX;
+			if (read)
+				read_entries(&survey, pagemap);
+		}
 	}
 	free(survey.free);
 	if (pagemap >= 0)

@@ -18,7 +18,7 @@ enum fl_state {
 	FL_IDLE,       /* free, and still resident */
 	FL_IDLE_HUGE,  /* the same, in huge pages */
 	FL_SWAPPED,
-	FL_DISCARDED,  /* free, and not resident: given back, or never used */
+	FL_DISCARDED,  /* free, and not resident: given back, or never used; of maps, not populated */
 	FL_NSTATES,
 };
 
@@ -43,9 +43,6 @@ extern const struct fl_state_style fl_state_styles[FL_NSTATES];
  */
 bool fl_residency_read(const struct fl_process *process, const struct fl_live_region *region, uint64_t length,
 		       uint64_t cell, struct fl_mix *cells);
-
-/* Bytes of a region that are mapped. */
-uint64_t fl_residency_length(const struct fl_process *process, const struct fl_live_region *region);
 
 /* The state that most of a cell is in, of those that hold memory if any does; FL_NSTATES: it is empty. */
 enum fl_state fl_mix_main(const struct fl_mix *mix);

@@ -21,15 +21,15 @@ static void write_text(FILE *stream, const char *name, const char *value)
 	fl_json_write_string(value, stream);
 }
 
-static void write_region(FILE *stream, const struct fl_live_region *region, uint64_t granule)
+static void write_region(FILE *stream, const struct fl_live_region *region)
 {
 	fprintf(stream, "{\"base\":%" PRIu64, region->base);
 	write_text(stream, "name", region->name);
 	write_text(stream, "backing", fl_live_backing(region));
 	write_number(stream, "page_size", region->page_size);
-	fprintf(stream, ",\"spilled\":%s", region->spilled ? "true" : "false");
-	write_number(stream, "reserved", region->nreserved * granule);
-	write_number(stream, "mapped", region->frontier * granule);
+	fprintf(stream, ",\"spilled\":%s,\"map\":%s", region->spilled ? "true" : "false", region->is_map ? "true" : "false");
+	write_number(stream, "reserved", region->reserved);
+	write_number(stream, "mapped", region->mapped);
 	write_number(stream, "limit", region->limit);
 	write_number(stream, "taken", region->taken);
 	write_number(stream, "populated", region->present);
@@ -74,6 +74,7 @@ void fl_stat_json(FILE *stream, const struct fl_process *process, const struct f
 	write_number(stream, "populated", live->populated);
 	write_number(stream, "idle", live->idle);
 	write_number(stream, "spilled", live->spilled);
+	write_number(stream, "in_maps", live->in_maps);
 	write_number(stream, "metadata", live->metadata);
 	write_number(stream, "large", live->large);
 	write_number(stream, "nlarge", live->nlarge);
@@ -85,7 +86,7 @@ void fl_stat_json(FILE *stream, const struct fl_process *process, const struct f
 	fputs(",\"regions\":[", stream);
 	for (size_t i = 0; i < live->nregions; i++) {
 		fputs(i == 0 ? "" : ",", stream);
-		write_region(stream, &live->regions[i], process->live.granule);
+		write_region(stream, &live->regions[i]);
 	}
 	fputs("],\"arenas\":[", stream);
 	for (size_t i = 0; i < live->narenas; i++) {

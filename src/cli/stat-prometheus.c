@@ -51,6 +51,7 @@ static void write_sums(FILE *stream, const struct fl_process *process, const str
 		{ "fallow_populated_bytes", "gauge", "Bytes held, idle ones included.", live->populated },
 		{ "fallow_idle_bytes", "gauge", "Bytes held that are free and wait for decay.", live->idle },
 		{ "fallow_spilled_bytes", "gauge", "Bytes in ordinary memory for want of huge pages.", live->spilled },
+		{ "fallow_maps_populated_bytes", "gauge", "Bytes populated in maps.", live->in_maps },
 		{ "fallow_metadata_bytes", "gauge", "Bytes mapped for fallow's own data.", live->metadata },
 		{ "fallow_resident_bytes", "gauge", "Bytes resident of the whole process.", live->resident },
 		{ "fallow_large_bytes", "gauge", "Bytes in blocks that have an extent of their own.", live->large },

@@ -104,6 +104,8 @@ static void print_sums(const struct screen *screen, const struct fl_live *live, 
 	print_sum(screen, "resident", live->resident, most, "all of the process");
 	if (live->spilled != 0)
 		print_sum(screen, "spilled", live->spilled, most, "not in huge pages, for want of them");
+	if (live->in_maps != 0)
+		print_sum(screen, "in maps", live->in_maps, most, "populated there, not in the above");
 	print_sum(screen, "metadata", live->metadata, 0, "fallow's own, mapped");
 	fputc('\n', screen->stream);
 	print_count(screen, "populates", live->npopulates, before ? before->npopulates : 0, ms);

@@ -17,11 +17,9 @@
 #define PATIENCE_MS 5000
 
 static struct {
-	struct fl_lock lock;
-	struct fallow_map *first;
 	bool handled; /* atomic: the handlers are registered */
 	uint64_t nforks; /* atomic */
-} maps = { .lock = FL_LOCK_INIT(FL_RANK_MAPS) };
+} maps;
 
 static void mend(struct fallow_map *map)
 {
@@ -94,9 +92,9 @@ static void fork_prepare(void)
 
 static void fork_child(void)
 {
-	fl_lock_init(&maps.lock, FL_RANK_MAPS);
+	fl_lock_init(&fl_map_list.lock, FL_RANK_MAPS);
 	fl_lock_init(&fl_meta_lock, FL_RANK_META);
-	for (struct fallow_map *map = maps.first; map; map = map->next)
+	for (struct fallow_map *map = fl_map_list.first; map; map = map->next)
 		mend(map);
 }
 
@@ -113,6 +111,12 @@ static void add_holder(struct fallow_map *map)
 	fl_fork_add(&map->holder);
 }
 
+/* Under the list's lock. */
+static void set_changing(bool changing)
+{
+	__atomic_store_n(&fl_map_list.version, (fl_map_list.version | 1) + !changing, __ATOMIC_RELEASE);
+}
+
 void fl_maps_add(struct fallow_map *map)
 {
 	if (fl_backing_is_pooled(&map->backing))
@@ -121,10 +125,12 @@ void fl_maps_add(struct fallow_map *map)
 	if (!__atomic_exchange_n(&maps.handled, true, __ATOMIC_RELAXED))
 		pthread_atfork(fork_prepare, NULL, fork_child);
 	map->nforks = __atomic_load_n(&maps.nforks, __ATOMIC_RELAXED);
-	fl_lock_take(&maps.lock);
-	map->next = maps.first;
-	__atomic_store_n(&maps.first, map, __ATOMIC_RELEASE);
-	fl_lock_put(&maps.lock);
+	fl_lock_take(&fl_map_list.lock);
+	map->next = fl_map_list.first;
+	set_changing(true);
+	__atomic_store_n(&fl_map_list.first, map, __ATOMIC_RELEASE);
+	set_changing(false);
+	fl_lock_put(&fl_map_list.lock);
 }
 
 bool fl_maps_forked(const struct fallow_map *map)
@@ -136,12 +142,14 @@ void fl_maps_remove(struct fallow_map *map)
 {
 	if (fl_backing_is_pooled(&map->backing))
 		fl_fork_remove(&map->holder);
-	fl_lock_take(&maps.lock);
-	for (struct fallow_map **link = &maps.first; *link; link = &(*link)->next) {
+	fl_lock_take(&fl_map_list.lock);
+	for (struct fallow_map **link = &fl_map_list.first; *link; link = &(*link)->next) {
 		if (*link == map) {
-			*link = map->next;
+			set_changing(true);
+			__atomic_store_n(link, map->next, __ATOMIC_RELEASE);
+			set_changing(false);
 			break;
 		}
 	}
-	fl_lock_put(&maps.lock);
+	fl_lock_put(&fl_map_list.lock);
 }

@@ -7,6 +7,14 @@
 
 #include "map/map.h"
 
+struct fl_map_list {
+	struct fl_lock lock;
+	struct fallow_map *first;
+	uint64_t version; /* odd while the list changes, for who reads it from outside */
+};
+
+extern struct fl_map_list fl_map_list;
+
 void fl_maps_add(struct fallow_map *map);
 void fl_maps_remove(struct fallow_map *map);
 

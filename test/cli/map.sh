@@ -38,6 +38,9 @@ assert granules("idle", 1 << 20) == "+" * 32, panel
 assert granules("live", 1 << 15) == "#", panel
 assert cells.count("+") == 32, panel
 assert "nothing from here on" in panel, panel
+hollow = text[text.index("hollow (map anon): 2M in use of 16T"):].split("\n\n")[0]
+cells = "".join(re.findall(r"^\+\S+ +([^a-z ]+)$", hollow, re.M))
+assert re.fullmatch(r"\.{100,}[#H]", cells), hollow
 END
 python3 "$scratch/letters.py" "$scratch/said" "$scratch/out" || fail "the letters are not true: $(cat "$scratch/out")"
 

@@ -33,6 +33,8 @@ cat >"$scratch/is-true.py" <<'END'
 import json, sys
 now, MiB = json.load(open(sys.argv[1])), 1 << 20
 assert now["pid"] == int(sys.argv[2]) and now["command"] == "subject", now
+hollow, = [r for r in now["regions"] if r["map"]]
+assert (hollow["name"], hollow["populated"], hollow["mapped"], now["in_maps"]) == ("hollow", 2 * MiB, 1 << 44, 2 * MiB), hollow
 region, = [r for r in now["regions"] if r["name"] == "still <life>"]
 assert region["limit"] == 8 * MiB and not region["spilled"] and region["backing"] == "anon", region
 assert 3 * MiB + 200000 <= region["taken"] <= 4 * MiB, region
@@ -44,7 +46,7 @@ assert (failure["number"], failure["requested"], failure["reason"]) == (1, 100 *
 assert failure["headroom"] == region["limit"] - region["populated"], failure
 assert failure["age_ms"] < 60000 and now["age_ms"] >= failure["age_ms"], now
 for counter in "taken", "populated", "npopulates":
-	assert now[counter] == sum(r[counter] for r in now["regions"]), counter
+	assert now[counter] == sum(r[counter] for r in now["regions"] if not r["map"]), counter
 assert now["idle"] == MiB and now["nfailures"] == 1 and now["resident"] > now["populated"], now
 END
 python3 "$scratch/is-true.py" "$scratch/out" $subject || fail "the JSON is not true: $(cat "$scratch/out")"
@@ -154,7 +156,7 @@ if [ "$(id -u)" -eq 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups te
 	end
 fi
 
-# Nobody is stopped or traced, and nothing is torn, while two threads allocate as fast as they can and arenas come and go.
+# Nobody is stopped or traced, and nothing is torn, while two threads allocate as fast as they can and arenas and maps come and go.
 churn
 cat >"$scratch/churn.py" <<'END'
 import json, subprocess, sys
@@ -175,7 +177,7 @@ for _ in range(n):
 			assert now[counter] >= before[counter], (counter, before, now)
 	before = now
 assert before["nfailures"] > n, "nothing went on meanwhile"
-print(passing, "passing arenas seen,", before["nfailures"], "failures")
+print(passing, "passing arenas and maps seen,", before["nfailures"], "failures")
 END
 LD_LIBRARY_PATH=$top_builddir/.libs python3 "$scratch/churn.py" "$(real fallow)" stat --json $subject ||
 	fail "what is read of a busy process is torn"

@@ -3,7 +3,7 @@
  * A program to be looked at from outside. It says "ready" and what it has, and ends when its standard input does.
  *
  *   subject still   an arena of known contents, where nothing happens
- *   subject churn   two threads that allocate, free, fail, and make and destroy arenas as fast as they can
+ *   subject churn   two threads that allocate, free, fail, and make and destroy arenas and maps as fast as they can
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -30,6 +30,20 @@ static struct fallow_arena *create(const char *name, size_t limit)
 	return arena;
 }
 
+/* A map that is hole but for length bytes in its middle. */
+static struct fallow_map *create_map(const char *name, size_t whole, size_t length)
+{
+	struct fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
+	struct fallow_map *map;
+
+	options.name = name;
+	options.length = whole;
+	if (fallow_map_create(&options, &map) != 0 ||
+	    fallow_map_populate(map, whole / 2, length, FALLOW_POPULATE_WRITE) != 0)
+		abort();
+	return map;
+}
+
 /* Small blocks, of which one is free, a large one, a refusal, and room that a large one has left after it. */
 static void still(void)
 {
@@ -41,6 +55,7 @@ static void still(void)
 	char *large = fallow_arena_malloc(arena, 3 * MiB), *idle = fallow_arena_malloc(arena, MiB);
 	if (fallow_arena_malloc(arena, 100 * MiB) != NULL)
 		abort();
+	create_map("hollow", (size_t)1 << 44, 2 * MiB);
 	fallow_arena_free(arena, idle);
 	fallow_arena_free(arena, small[500]);
 	printf("ready live=%p free=%p large=%p idle=%p\n", (void *)small[501], (void *)small[500], (void *)large,
@@ -62,6 +77,7 @@ static void *churn(void *argument)
 		if (fallow_arena_malloc(arena, 1000) == NULL || fallow_arena_malloc(arena, 3 * MiB) != NULL)
 			abort();
 		fallow_arena_destroy(arena);
+		fallow_map_destroy(create_map("passing", MiB, MiB / 16));
 	}
 	return NULL;
 }
