@@ -21,6 +21,12 @@ static struct {
 	uint64_t nforks; /* atomic */
 } maps;
 
+/* Under the list's lock. */
+static void set_changing(bool changing)
+{
+	__atomic_store_n(&fl_map_list.version, (fl_map_list.version | 1) + !changing, __ATOMIC_RELEASE);
+}
+
 static void mend(struct fallow_map *map)
 {
 	fl_lock_init(&map->lock, FL_RANK_MAP);
@@ -93,6 +99,7 @@ static void fork_prepare(void)
 static void fork_child(void)
 {
 	fl_lock_init(&fl_map_list.lock, FL_RANK_MAPS);
+	set_changing(false);
 	fl_lock_init(&fl_meta_lock, FL_RANK_META);
 	for (struct fallow_map *map = fl_map_list.first; map; map = map->next)
 		mend(map);
@@ -109,12 +116,6 @@ static void add_holder(struct fallow_map *map)
 	};
 	fl_fork_start();
 	fl_fork_add(&map->holder);
-}
-
-/* Under the list's lock. */
-static void set_changing(bool changing)
-{
-	__atomic_store_n(&fl_map_list.version, (fl_map_list.version | 1) + !changing, __ATOMIC_RELEASE);
 }
 
 void fl_maps_add(struct fallow_map *map)

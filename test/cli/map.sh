@@ -55,13 +55,15 @@ texts = ["".join(t.itertext()) for t in root.iter(SVG + "text")]
 assert any("still <life> (anon)" in t and "of" in t for t in texts), texts
 assert any(t.startswith("free, still populated: 1M") or t.startswith("free, still populated: 1.0M") for t in texts), texts
 assert any("A square is 32K" in t for t in texts), texts
-area, idle = 0, 0
+idle, strips = 0, 0
 for rect in root.iter(SVG + "rect"):
 	x, y, w, h = (float(rect.get(side, 0)) for side in ("x", "y", "width", "height"))
 	assert x >= 0 and y >= 0 and x + w <= width and y + h <= height, rect.attrib
 	if rect.get("fill") == "#f0a93a" and h == 8:
 		idle += w * h / 64
+	strips += rect.get("fill") in ("#3f7fbf", "#1b3f73") and h == 1
 assert idle == 32, f"{idle} squares are idle, not those of a MiB"
+assert strips == 1, "the 2 MiB of a map of 16 TiB cannot be seen"
 END
 python3 "$scratch/svg.py" "$scratch/picture.svg" || fail "the SVG is not true"
 if command -v rsvg-convert >/dev/null; then
