@@ -13,6 +13,10 @@
  * A page counts as populated from the fallow_map_populate() that brings it in until it is discarded. Touching a page
  * that is not populated brings it in by a fault, which the map does not count and which may end in SIGBUS; a map with a
  * guard makes it SIGSEGV instead.
+ *
+ * A file belongs to whoever may write to it: one that others cut short takes its pages with it, populated or not, and then
+ * a touch of what lies beyond its end is SIGBUS. Nothing here can keep that from happening; a memfd that is sealed against
+ * shrinking (F_SEAL_SHRINK) can.
  */
 #ifndef FALLOW_MAP_H
 #define FALLOW_MAP_H
@@ -103,6 +107,9 @@ FALLOW_API size_t fallow_map_page_size(const struct fallow_map *map);
  * that were there before still are, with their content; those that were there for reading only may have become
  * writable. -EINVAL: not whole pages, beyond the map's end, no such mode. -EOPNOTSUPP: ALLOCATE where there is no
  * shared file, or on a filesystem that cannot promise storage. A length of 0 does nothing.
+ *
+ * Where /proc is not mounted or closed to the process, it cannot be told what private ordinary memory was there before: then
+ * what came in stays after a failure, uncounted until it is discarded.
  */
 FALLOW_API int fallow_map_populate(struct fallow_map *map, size_t offset, size_t length, enum fallow_populate mode);
 

@@ -18,40 +18,45 @@ static int huge_flag(size_t page_size, unsigned int shift)
 	return (int)(fl_log2_floor(page_size) << shift);
 }
 
-/* The page size a hugetlb memfd gets when none is named. 0 when this kernel has no huge pages. */
-static size_t default_huge_page(void)
+/* A reason that has nothing to do with huge pages: no descriptor, no memory, a filter that refuses memfd_create. */
+static bool is_other_reason(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EPERM;
+}
+
+/* The page size a hugetlb memfd gets when none is named. */
+static int default_huge_page(size_t *page_size)
 {
 	struct statfs fs;
 	int fd = fl_os_memfd_create(HUGETLB_NAME, MFD_CLOEXEC | MFD_HUGETLB);
 
 	if (fd < 0)
-		return 0;
+		return is_other_reason(fd) ? fd : -EOPNOTSUPP;
 	int result = fl_os_fstatfs(fd, &fs);
 	fl_os_close(fd);
-	return result == 0 ? (size_t)fs.f_bsize : 0;
+	*page_size = result == 0 ? (size_t)fs.f_bsize : 0;
+	return result == 0 ? 0 : -EOPNOTSUPP;
 }
 
 /* Whether the kernel has a pool of this page size, empty or not. */
-static bool has_huge_page(size_t page_size)
+static int check_huge_page(size_t page_size)
 {
 	int fd = fl_os_memfd_create(HUGETLB_NAME,
 				    MFD_CLOEXEC | MFD_HUGETLB | (unsigned int)huge_flag(page_size, MFD_HUGE_SHIFT));
 
 	if (fd < 0)
-		return false;
+		return is_other_reason(fd) ? fd : -EINVAL;
 	fl_os_close(fd);
-	return true;
+	return 0;
 }
 
 int fl_backing_huge_page(size_t *page_size)
 {
-	if (*page_size == 0) {
-		*page_size = default_huge_page();
-		return *page_size != 0 ? 0 : -EOPNOTSUPP;
-	}
-	if (!fl_is_power_of_two(*page_size) || *page_size <= fl_os_page_size() || !has_huge_page(*page_size))
+	if (*page_size == 0)
+		return default_huge_page(page_size);
+	if (!fl_is_power_of_two(*page_size) || *page_size <= fl_os_page_size())
 		return -EINVAL;
-	return 0;
+	return check_huge_page(*page_size);
 }
 
 static int create_anon(struct fl_backing *b)

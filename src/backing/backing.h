@@ -63,7 +63,7 @@ int fl_backing_create(struct fl_backing *backing, const struct fl_backing_option
 
 /*
  * *page_size 0 becomes the system's default huge page. -EINVAL: the system has no huge page of this size; -EOPNOTSUPP:
- * it has none at all.
+ * it has none at all; -EMFILE, -ENFILE, -ENOMEM, -EPERM: it cannot be asked.
  */
 int fl_backing_huge_page(size_t *page_size);
 

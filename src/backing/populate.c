@@ -18,6 +18,7 @@
 #include "os/os.h"
 
 #define CHUNK (4 * FL_MIB)
+#define ALLOCATE_CHUNK FL_MIB
 #define NRETRIES 16
 #define NPIECES 64
 
@@ -105,16 +106,26 @@ static int populate_chunk(const struct fl_backing *b, char *address, size_t leng
 	return touch_by_rewrite(address, length, b->page_size);
 }
 
-/* fallocate stops for signals on hugetlbfs, keeping a part; going on from the start is harmless. */
-static int allocate(const struct fl_backing *b, uint64_t offset, size_t length)
+/*
+ * fallocate stops for signals, on hugetlbfs keeping a part and on tmpfs not; going on from the start is harmless. In pieces,
+ * so that it comes to an end between a timer's signals.
+ */
+static int allocate_chunk(const struct fl_backing *b, uint64_t offset, size_t length)
 {
-	int result = fl_backing_check_fd(b);
+	int result = -EINTR;
 
-	if (result != 0)
-		return result;
-	result = -EINTR;
 	for (int i = 0; i < NRETRIES && result == -EINTR; i++)
 		result = fl_os_fallocate(b->fd, 0, offset, length);
+	return result;
+}
+
+static int allocate(const struct fl_backing *b, uint64_t offset, size_t length)
+{
+	size_t chunk = fl_max(ALLOCATE_CHUNK, b->page_size);
+	int result = fl_backing_check_fd(b);
+
+	for (size_t done = 0; done < length && result == 0; done += chunk)
+		result = allocate_chunk(b, offset + done, fl_min(chunk, length - done));
 	return result;
 }
 

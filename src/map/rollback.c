@@ -4,6 +4,8 @@
  */
 #include "map/rollback.h"
 
+#include <errno.h>
+
 #include "base/bits.h"
 #include "map/pagemap.h"
 #include "os/kernel.h"
@@ -56,6 +58,34 @@ static bool see_mapped(void *context, size_t from, size_t to, unsigned int state
 		set_bytes(r, r->there, from, to);
 	}
 	return true;
+}
+
+/*
+ * Without /proc, or when it is closed to us, as it is to a process that has given up its rights. Huge pages and shared
+ * memory are there when they are in memory, or in the file. Of private ordinary memory nobody can say what is in swap: all of
+ * it counts as there, so that nothing is lost, and a populate that fails leaves what came in.
+ */
+static void see_resident(const struct fl_rollback *r)
+{
+	const struct fl_backing *backing = &r->map->backing;
+	unsigned char resident;
+
+	if (!backing->huge && !backing->shared) {
+		set(r->there, 0, r->npages);
+		return;
+	}
+	for (size_t page = 0; page < r->npages; page++) {
+		if (fl_os_mincore(fl_map_address(r->map, r->first + page), fl_os_page_size(), &resident) == 0 &&
+		    (resident & 1)) {
+			set(r->mapped, page, page + 1);
+			set(r->there, page, page + 1);
+		}
+	}
+}
+
+static bool is_without_proc(int error)
+{
+	return error == -ENOENT || error == -EACCES || error == -EPERM || error == -EMFILE || error == -ENFILE;
 }
 
 static void see_populated(const struct fl_rollback *r)
@@ -121,6 +151,10 @@ int fl_rollback_begin(struct fl_rollback *r, struct fallow_map *map, size_t firs
 	if (result != 0)
 		return result;
 	result = fl_pagemap_walk((uintptr_t)fl_map_address(map, first), r->npages * map->page_size, see_mapped, r);
+	if (is_without_proc(result)) {
+		see_resident(r);
+		result = 0;
+	}
 	if (result == 0)
 		result = see_stored(r);
 	if (result == 0)

@@ -18,7 +18,7 @@
 static void the_list_is_complete(void **state)
 {
 	static const char *const promised[] = {
-		"backing", "pagesize", "spill", "populate", "limit", "decay", "thp", "stats",
+		"backing", "pagesize", "spill", "populate", "limit", "decay", "thp", "fork", "stats",
 	};
 	size_t noptions = 0;
 
