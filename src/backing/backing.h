@@ -144,6 +144,9 @@ int fl_backing_remap(const struct fl_backing *b, void *address, size_t length, u
 int fl_backing_close(void *address, size_t length);
 int fl_backing_open(const struct fl_backing *backing, void *address, size_t length);
 
+/* Pages of the pool that are neither used nor promised; 0 where /sys does not say. Surplus pages do not count. */
+uint64_t fl_backing_pool_free(size_t page_size);
+
 /* Private huge pages: after a fork whoever writes to one needs another. */
 static inline bool fl_backing_is_pooled(const struct fl_backing *b)
 {

@@ -36,8 +36,7 @@ static uint64_t read_number(const char *path, uint64_t fallback)
 	return fl_parse_number(text, &value) ? value : fallback;
 }
 
-/* Pages of the pool that are neither used nor promised. */
-static uint64_t pool_free(size_t page_size)
+uint64_t fl_backing_pool_free(size_t page_size)
 {
 	char path[100];
 	uint64_t nfree, npromised;
@@ -53,7 +52,7 @@ static enum fallow_reason diagnose_huge(const struct fl_backing *b)
 {
 	struct statfs fs;
 
-	if (pool_free(b->page_size) == 0)
+	if (fl_backing_pool_free(b->page_size) == 0)
 		return FALLOW_REASON_POOL_EMPTY;
 	if (b->fd >= 0 && fl_os_fstatfs(b->fd, &fs) == 0 && fs.f_blocks > 0 && fs.f_bavail == 0)
 		return FALLOW_REASON_TMPFS_FULL;

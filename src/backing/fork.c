@@ -52,18 +52,10 @@ static bool is_alone(void)
 	return result == 0 && (int)tasks.st_nlink - 2 - __atomic_load_n(&forks.nown_threads, __ATOMIC_RELAXED) <= 1;
 }
 
-/* The kernel's own answer, by a reservation that is given back at once: surplus pages count, what others were promised not. */
+/* A reservation would be the kernel's own answer, but while it is there the children that are covered would miss it. */
 static bool pool_has(size_t page_size, size_t npages)
 {
-	void *place = NULL;
-	size_t length;
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (int)(fl_log2_floor(page_size) << MAP_HUGE_SHIFT);
-
-	if (__builtin_mul_overflow(npages, page_size, &length) ||
-	    fl_os_mmap(&place, length, PROT_READ | PROT_WRITE, flags, -1, 0) != 0)
-		return false;
-	fl_os_munmap(place, length);
-	return true;
+	return npages <= fl_backing_pool_free(page_size);
 }
 
 static bool is_of(const struct fl_fork_holder *holder, size_t page_size)

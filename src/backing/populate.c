@@ -12,13 +12,14 @@
  * Memory of a shared file is given back by address (MADV_REMOVE), as the descriptor may be the program's by now.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 
 #include "backing/backing.h"
 #include "os/kernel.h"
 #include "os/os.h"
 
 #define CHUNK (4 * FL_MIB)
-#define ALLOCATE_CHUNK FL_MIB
 #define NRETRIES 16
 #define NPIECES 64
 
@@ -106,22 +107,26 @@ static int populate_chunk(const struct fl_backing *b, char *address, size_t leng
 	return touch_by_rewrite(address, length, b->page_size);
 }
 
-/*
- * fallocate stops for signals, on hugetlbfs keeping a part and on tmpfs not; going on from the start is harmless. In pieces,
- * so that it comes to an end between a timer's signals.
- */
+/* fallocate stops for signals. Going on from the start is harmless, but between a timer's signals it may never end. */
 static int allocate_chunk(const struct fl_backing *b, uint64_t offset, size_t length)
 {
-	int result = -EINTR;
+	sigset_t all, old;
+	int result = fl_os_fallocate(b->fd, 0, offset, length);
 
+	if (result != -EINTR)
+		return result;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (int i = 0; i < NRETRIES && result == -EINTR; i++)
 		result = fl_os_fallocate(b->fd, 0, offset, length);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return result;
 }
 
+/* In pieces: signals are not held up for long. */
 static int allocate(const struct fl_backing *b, uint64_t offset, size_t length)
 {
-	size_t chunk = fl_max(ALLOCATE_CHUNK, b->page_size);
+	size_t chunk = fl_max(CHUNK, b->page_size);
 	int result = fl_backing_check_fd(b);
 
 	for (size_t done = 0; done < length && result == 0; done += chunk)
