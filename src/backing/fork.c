@@ -109,7 +109,8 @@ static bool has_beside_shared(size_t page_size, size_t nmore)
 /* The children that shared something have gone their ways. */
 static void forget_covered(void)
 {
-	if (__atomic_load_n(&forks.nunder_way, __ATOMIC_SEQ_CST) != 0)
+	if (__atomic_load_n(&forks.nunder_way, __ATOMIC_SEQ_CST) != 0 ||
+	    __atomic_load_n(&forks.ncovered, __ATOMIC_RELAXED) == 0)
 		return;
 	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
 		if (count_each(holder, fl_backing_count_shared) != 0)
@@ -243,11 +244,21 @@ static int prepare_held(bool may_refuse)
 static bool all_covered(void)
 {
 	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
-		if (!is_covered(holder->backing->page_size))
+		if (is_first_of_its_size(holder) && !is_covered(holder->backing->page_size))
 			return false;
 	}
 	return true;
 }
+
+static bool any_copies(void)
+{
+	for (struct fl_fork_holder *holder = forks.holders; holder; holder = holder->next) {
+		if (holder->backing->fork == FALLOW_FORK_COPY)
+			return true;
+	}
+	return false;
+}
+
 
 /* What is idle need neither be covered nor copied, but is kept where it does not matter. */
 static void purge_idle(void)
@@ -266,6 +277,20 @@ static void begin_fork(void)
 	__atomic_add_fetch(&forks.ncovered, 1, __ATOMIC_RELAXED);
 }
 
+static int prepare_holding(bool making)
+{
+	int result = hold_all();
+	bool held = result == 0;
+
+	if (held)
+		result = prepare_held(!making);
+	if (making)
+		begin_fork();
+	if (held)
+		release_until(NULL);
+	return result;
+}
+
 /* making: a child will be made; else whether it may be is asked. */
 static int prepare_pages(bool making)
 {
@@ -274,17 +299,11 @@ static int prepare_pages(bool making)
 	if (result != 0)
 		return result;
 	forget_covered();
-	if (!all_covered())
+	bool covered = all_covered();
+	if (!covered)
 		purge_idle();
-	result = hold_all();
-	if (result == 0) {
-		result = prepare_held(!making);
-		if (making)
-			begin_fork();
-		release_until(NULL);
-	} else if (making) {
-		begin_fork();
-	}
+	if (making || !covered || any_copies())
+		result = prepare_holding(making);
 	fl_lock_put(&forks.lock);
 	return result;
 }

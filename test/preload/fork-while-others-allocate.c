@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Proves that a process can fork at any moment while its other threads allocate and free, and that the child has a whole
- * heap: it finds its blocks unchanged, frees what other threads of its parent allocated, allocates, starts threads and
- * forks again, without a hang.
+ * Proves that a process can fork at any moment while eight threads allocate and free, and others come and end, and that
+ * the child has a whole heap: it finds its blocks unchanged, frees what other threads of its parent allocated, allocates,
+ * starts threads and forks again, without a hang.
  *
  * 1,000 forks or 60 seconds, whichever comes first, but at least 100 forks.
  */
@@ -15,7 +15,7 @@
 #include "test/lib/preload.h"
 #include "test/preload/check.h"
 
-enum { FORKS = 1000, FORKS_AT_LEAST = 100, SECONDS = 60, SECONDS_EACH = 20, THREADS = 4, SHARED = 256 };
+enum { FORKS = 1000, FORKS_AT_LEAST = 100, SECONDS = 60, SECONDS_EACH = 20, THREADS = 8, SHARED = 256 };
 
 static _Atomic(char *) shared[SHARED]; /* blocks that any thread replaces and frees: each begins with its last byte */
 static atomic_bool stop;
@@ -29,23 +29,26 @@ static char *new_block(unsigned int random)
 	return block;
 }
 
+static void *few_rounds(void *arg)
+{
+	for (unsigned int i = 0; i < 50; i++)
+		free(new_block(i * 40503));
+	return arg;
+}
+
 static void *churn(void *arg)
 {
 	unsigned int seed = (unsigned int)(size_t)arg;
 
 	while (!stop) {
 		unsigned int random = (unsigned int)rand_r(&seed);
+		pthread_t thread;
 
 		free(atomic_exchange(&shared[random % SHARED], new_block(random / SHARED)));
+		if (random % 500 == 0 && pthread_create(&thread, NULL, few_rounds, NULL) == 0)
+			pthread_join(thread, NULL);
 	}
 	return NULL;
-}
-
-static void *few_rounds(void *arg)
-{
-	for (unsigned int i = 0; i < 50; i++)
-		free(new_block(i * 40503));
-	return arg;
 }
 
 static void use_heap(const char *own)
