@@ -22,7 +22,7 @@ not_emulated="
 
 cmocka aarch64-linux-gnu-gcc
 tests=$UNIT_TESTS
-build --host=aarch64-linux-gnu --disable-shared CPPFLAGS="-I$scratch/cmocka"
+build --host=aarch64-linux-gnu CC=aarch64-linux-gnu-gcc CXX=false --disable-shared CPPFLAGS="-I$scratch/cmocka"
 nrun=0
 for test in $tests; do
 	case $not_emulated in *"$test"*) continue ;; esac
