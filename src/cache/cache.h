@@ -121,10 +121,8 @@ static inline void *fl_cache_alloc(struct fl_cache *cache, size_t size)
 	return fl_likely(block != NULL) ? block : fl_cache_refill(cache, class, size);
 }
 
-#define FL_CLASS_ANY (-1)
-
-/* Free a small block of the cache's own, of a certain class or FL_CLASS_ANY. False: it is none. */
-static inline __attribute__((always_inline)) bool fl_cache_push(struct fl_cache *cache, void *block, int class)
+/* Free a small block of the cache's own. False: it is none. */
+static inline bool fl_cache_push(struct fl_cache *cache, void *block)
 {
 	struct fl_slot *slot = block;
 	size_t granule = ((uintptr_t)block - cache->base) >> FL_GRANULE_SHIFT;
@@ -132,8 +130,7 @@ static inline __attribute__((always_inline)) bool fl_cache_push(struct fl_cache 
 	if (fl_likely(granule < cache->frontier)) {
 		uint64_t word = __atomic_load_n(&cache->map[granule], __ATOMIC_RELAXED) ^ cache->key;
 		struct fl_slab *slab = (struct fl_slab *)word;
-		if (fl_likely(word >> FL_ID_SHIFT == 0 && slot->slab != slab &&
-			      (class == FL_CLASS_ANY || slab->class == class))) {
+		if (fl_likely(word >> FL_ID_SHIFT == 0 && slot->slab != slab)) {
 			slot->next = slab->free;
 			slot->slab = slab;
 			slab->free = slot;
@@ -147,20 +144,22 @@ static inline __attribute__((always_inline)) bool fl_cache_push(struct fl_cache 
 
 static inline void fl_cache_free(struct fl_cache *cache, void *block)
 {
-	if (fl_unlikely(!fl_cache_push(cache, block, FL_CLASS_ANY)))
+	if (fl_unlikely(!fl_cache_push(cache, block)))
 		fl_cache_free_slow(cache, block);
 }
 
-/* As C23's free_sized(): ends the process when the block cannot have had so many bytes. */
+/*
+ * Free what the program says has size bytes, which only a hardened heap looks at: programs live with wrong ones elsewhere.
+ * As C23's free_sized() it must fit; as C++'s sized delete it must be what was asked for, since no block that was new was
+ * ever resized.
+ */
 void fl_cache_free_sized(struct fl_cache *cache, void *block, size_t size);
-
-/* As C++'s sized delete: the same for any other size, since no block that was new was ever resized. */
 void fl_cache_delete_slow(struct fl_cache *cache, void *block, size_t size, size_t alignment) __attribute__((noinline));
 
-static inline void fl_cache_delete(struct fl_cache *cache, void *block, size_t size)
+static inline void fl_cache_delete(struct fl_cache *cache, void *block, size_t size, size_t alignment)
 {
-	if (fl_unlikely(size > FL_TABLE_MOST || !fl_cache_push(cache, block, fl_class_table[(size + 15) / 16])))
-		fl_cache_delete_slow(cache, block, size, 1);
+	if (fl_unlikely(!fl_cache_push(cache, block)))
+		fl_cache_delete_slow(cache, block, size, alignment);
 }
 
 /* Make a block of size bytes, larger than FL_SMALL_MOST, read as zero. */

@@ -100,6 +100,9 @@ void *fl_hardened_alloc(struct fl_cache *cache, unsigned int class, size_t size)
 	return take(magazines, magazine);
 }
 
+#define CLASS_ANY (-1)
+
+/* Of a certain class or CLASS_ANY. False: it is none of the arena's own region. */
 static inline bool push(struct fl_cache *cache, void *block, int class)
 {
 	struct fl_magazines *magazines = cache->magazines;
@@ -109,7 +112,7 @@ static inline bool push(struct fl_cache *cache, void *block, int class)
 		return false;
 	uint64_t word = __atomic_load_n(&magazines->map[granule], __ATOMIC_RELAXED) ^ magazines->key;
 	unsigned int its = magazines->classes[granule];
-	if (fl_unlikely(word >> FL_ID_SHIFT != 0 || (class != FL_CLASS_ANY && its != (unsigned int)class)))
+	if (fl_unlikely(word >> FL_ID_SHIFT != 0 || (class != CLASS_ANY && its != (unsigned int)class)))
 		return false;
 	give(magazines, (const struct fl_slab *)word, its, block);
 	return true;
@@ -117,7 +120,7 @@ static inline bool push(struct fl_cache *cache, void *block, int class)
 
 void fl_hardened_free(struct fl_cache *cache, void *block)
 {
-	if (fl_unlikely(!push(cache, block, FL_CLASS_ANY)))
+	if (fl_unlikely(!push(cache, block, CLASS_ANY)))
 		fl_cache_free_generally(cache, block);
 }
 

@@ -80,11 +80,11 @@ void *fl_cache_realloc(struct fl_cache *cache, void *block, size_t size)
 /* realloc leaves a block in its slot as long as it suits, so the class says nothing of the size, but that it fits. */
 void fl_cache_free_sized(struct fl_cache *cache, void *block, size_t size)
 {
-	if (block == NULL)
-		return;
-	struct fl_block found = fl_block_check("free", block);
-	if (size > size_of(&found))
-		fl_block_misuse("free", block, "wrong size");
+	if (cache->magazines && block) {
+		struct fl_block found = fl_block_check("free", block);
+		if (size > size_of(&found))
+			fl_block_misuse("free", block, "wrong size");
+	}
 	fl_cache_free(cache, block);
 }
 
@@ -93,20 +93,20 @@ static bool has_size(const struct fl_block *found, size_t size, size_t alignment
 {
 	if (fl_map_id(found->word) == FL_ID_LARGE)
 		return ((struct fl_large *)fl_map_descriptor(found->word))->size == size;
-	unsigned int class = found->region->classes[found->granule];
-	if (fl_cache_by_id(fl_map_id(found->word))->magazines)
-		return fl_hardened_fits(size, alignment) && class == fl_hardened_class(size, alignment);
-	return fl_class_fits(size, alignment) && class == fl_class_of_aligned(size, alignment);
+	if (fl_cache_by_id(fl_map_id(found->word))->magazines == NULL)
+		return true;
+	return fl_hardened_fits(size, alignment) &&
+	       found->region->classes[found->granule] == fl_hardened_class(size, alignment);
 }
 
 void fl_cache_delete_slow(struct fl_cache *cache, void *block, size_t size, size_t alignment)
 {
-	if (block == NULL || (cache->magazines && fl_hardened_delete(cache, block, size, alignment)))
-		return;
-	if (size <= FL_SMALL_MOST && alignment <= 16 && fl_cache_push(cache, block, (int)fl_class_of(size)))
-		return;
-	struct fl_block found = fl_block_check("free", block);
-	if (!has_size(&found, size, alignment))
-		fl_block_misuse("free", block, "wrong size");
-	fl_cache_free(cache, block);
+	if (cache->magazines && block) {
+		if (fl_hardened_delete(cache, block, size, alignment))
+			return;
+		struct fl_block found = fl_block_check("free", block);
+		if (!has_size(&found, size, alignment))
+			fl_block_misuse("free", block, "wrong size");
+	}
+	fl_cache_free_slow(cache, block);
 }

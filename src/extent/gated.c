@@ -18,7 +18,7 @@
 #include "os/os.h"
 
 /* How long proof is waited for where memory must be written back first: so many times, doubling from a millisecond. */
-#define NPATIENCE 6
+#define NPATIENCE 8
 
 static const struct fl_failure success = { FALLOW_REASON_NONE, 0 };
 

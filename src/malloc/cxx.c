@@ -100,14 +100,14 @@ FL_COLD static void *fail_aligned_nothrow(const char *name, size_t size, size_t 
 	EXPORT void name(void *block, size_t size);                                                                    \
 	void name(void *block, size_t size)                                                                            \
 	{                                                                                                              \
-		fl_cache_delete(fl_cache_self, block, size);                                                           \
+		fl_cache_delete(fl_cache_self, block, size, 1);                                                           \
 	}
 
 #define DELETE_SIZED_ALIGNED(name)                                                                                      \
 	EXPORT void name(void *block, size_t size, size_t alignment);                                                  \
 	void name(void *block, size_t size, size_t alignment)                                                          \
 	{                                                                                                              \
-		fl_cache_delete_slow(fl_cache_self, block, size, fl_max(alignment, 1));                                \
+		fl_cache_delete(fl_cache_self, block, size, fl_max(alignment, 1));                                \
 	}
 
 #define UNUSED __attribute__((unused))

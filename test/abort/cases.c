@@ -4,7 +4,6 @@
  */
 #include "test/abort/misuse.h"
 
-#include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -16,7 +15,6 @@ static const char double_free[] = "double free";
 static const char freed_already[] = "freed already";
 static const char foreign[] = "not allocated by fallow";
 static const char interior[] = "not the start of a block";
-static const char wrong_size[] = "wrong size";
 
 static void twice(size_t size)
 {
@@ -199,38 +197,6 @@ static void inside_small_by_another_thread(void)
 	pthread_join(thread, NULL);
 }
 
-typedef void sized_free(void *block, size_t size);
-
-/* Not in every libc, and the operator not in C at all. */
-static void free_with_size(const char *name, void *block, size_t size)
-{
-	sized_free *function = (sized_free *)dlsym(RTLD_DEFAULT, name);
-
-	if (function == NULL)
-		_exit(99);
-	function(misuse_tell(block), size);
-}
-
-static void sized_free_of_more(void)
-{
-	free_with_size("free_sized", malloc(100), 200);
-}
-
-static void sized_delete_of_less(void)
-{
-	free_with_size("_ZdlPvm", malloc(100), 40);
-}
-
-static void sized_delete_of_more(void)
-{
-	free_with_size("_ZdlPvm", malloc(5000), 10000);
-}
-
-static void sized_delete_of_large(void)
-{
-	free_with_size("_ZdlPvm", malloc(1 << 20), 1 << 10);
-}
-
 static void stale_after_its_memory_went_back(void)
 {
 	enum { N = 4000 };
@@ -283,10 +249,6 @@ const struct misuse wrong_frees[] = {
 	{"inside a small block of another thread", inside_small_by_another_thread, "free", interior},
 	{"inside a large block", inside_large, "free", interior},
 	{"inside a huge block", inside_huge, "free", interior},
-	{"free_sized with more than there is", sized_free_of_more, "free", wrong_size},
-	{"sized delete with too little", sized_delete_of_less, "free", wrong_size},
-	{"sized delete with too much", sized_delete_of_more, "free", wrong_size},
-	{"sized delete of a large block as a small one", sized_delete_of_large, "free", wrong_size},
 };
 
 const size_t nwrong_frees = sizeof wrong_frees / sizeof *wrong_frees;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Proves that a hardened heap finds, besides what every build does, pointers inside of small blocks, writes past the end of a
- * block, and writes into freed ones, whichever thread made them.
+ * Proves that a hardened heap finds, besides what every build does, pointers inside of small blocks, wrong sizes in sized
+ * frees, writes past the end of a block, and writes into freed ones, whichever thread made them.
  */
 #include "test/abort/misuse.h"
 
+#include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -138,8 +139,41 @@ static void canary_put_back(void)
 	}
 }
 
+typedef void sized_free(void *block, size_t size);
+
+/* Not in every libc, and the operator not in C at all. */
+static void free_with_size(const char *name, void *block, size_t size)
+{
+	sized_free *function = (sized_free *)dlsym(RTLD_DEFAULT, name);
+
+	if (function == NULL)
+		_exit(99);
+	function(misuse_tell(block), size);
+}
+
+static void sized_free_of_more(void)
+{
+	free_with_size("free_sized", malloc(100), 200);
+}
+
+static void sized_delete_of_less(void)
+{
+	free_with_size("_ZdlPvm", malloc(100), 40);
+}
+
+static void sized_delete_of_more(void)
+{
+	free_with_size("_ZdlPvm", malloc(5000), 10000);
+}
+
+static void sized_delete_of_large(void)
+{
+	free_with_size("_ZdlPvm", malloc(1 << 20), 1 << 10);
+}
+
 static const char overflow[] = "overflow: bytes behind the block were overwritten";
 static const char interior[] = "not the start of a block";
+static const char wrong_size[] = "wrong size";
 static const char after_free[] = "use after free: the block was written after it had been freed";
 
 static const struct misuse cases[] = {
@@ -154,6 +188,10 @@ static const struct misuse cases[] = {
 	{"written after free, in its middle", written_in_its_middle, "malloc", after_free},
 	{"written after free, at its end", written_at_its_end, "malloc", after_free},
 	{"a pointer written where a link might be", link_overwritten, "malloc", after_free},
+	{"free_sized with more than there is", sized_free_of_more, "free", wrong_size},
+	{"sized delete with too little", sized_delete_of_less, "free", wrong_size},
+	{"sized delete with too much", sized_delete_of_more, "free", wrong_size},
+	{"sized delete of a large block as a small one", sized_delete_of_large, "free", wrong_size},
 	{"freed again with its canary put back", canary_put_back, "malloc", after_free},
 };
 

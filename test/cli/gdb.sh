@@ -43,7 +43,7 @@ known() {
 	out "^0x40: not in a region of fallow$"
 }
 
-still
+small
 what="a live process"
 known -p $subject
 grep -q '^TracerPid:	0$' /proc/$subject/status || fail "gdb has not let go"

@@ -2,7 +2,8 @@
 /*
  * A program to be looked at from outside. It says "ready" and what it has, and ends when its standard input does.
  *
- *   subject still   an arena of known contents, where nothing happens
+ *   subject still   an arena of known contents and a map that is all but hole, where nothing happens
+ *   subject small   the arena alone: a core dump of the map would be as long as its address space
  *   subject churn   two threads that allocate, free, fail, and make and destroy arenas and maps as fast as they can
  */
 #include <pthread.h>
@@ -45,7 +46,7 @@ static struct fallow_map *create_map(const char *name, size_t whole, size_t leng
 }
 
 /* Small blocks, of which one is free, a large one, a refusal, and room that a large one has left after it. */
-static void still(void)
+static void fill_arena(void)
 {
 	struct fallow_arena *arena = create("still <life>", 8 * MiB);
 	char *small[1000];
@@ -55,7 +56,6 @@ static void still(void)
 	char *large = fallow_arena_malloc(arena, 3 * MiB), *idle = fallow_arena_malloc(arena, MiB);
 	if (fallow_arena_malloc(arena, 100 * MiB) != NULL)
 		abort();
-	create_map("hollow", (size_t)1 << 44, 2 * MiB);
 	fallow_arena_free(arena, idle);
 	fallow_arena_free(arena, small[500]);
 	printf("ready live=%p free=%p large=%p idle=%p\n", (void *)small[501], (void *)small[500], (void *)large,
@@ -91,7 +91,9 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	if (strcmp(argv[1], "still") == 0)
-		still();
+		create_map("hollow", (size_t)1 << 44, 2 * MiB);
+	if (strcmp(argv[1], "still") == 0 || strcmp(argv[1], "small") == 0)
+		fill_arena();
 	for (size_t i = 0; strcmp(argv[1], "churn") == 0 && i < 2; i++)
 		if (pthread_create(&thread, NULL, churn, &seeds[i]) != 0)
 			return 1;

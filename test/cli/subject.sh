@@ -27,6 +27,7 @@ end() {
 
 # Past libtool's wrapper, whose shell would be looked at instead.
 still() { begin env LD_LIBRARY_PATH="$top_builddir/.libs" "$(real test/cli/subject)" still; }
+small() { begin env LD_LIBRARY_PATH="$top_builddir/.libs" "$(real test/cli/subject)" small; }
 churn() { begin env LD_LIBRARY_PATH="$top_builddir/.libs" "$(real test/cli/subject)" churn; }
 
 # real PROGRAM: where libtool keeps it.
