@@ -14,7 +14,11 @@
 #define LENGTH (8 * MiB)
 #define FILLED (2 * MiB)
 #define NGUARDS 2
+#if defined(__SANITIZE_THREAD__) /* it leaves little address space */
+#define VAST ((size_t)16 << 30)
+#else
 #define VAST ((size_t)256 << 30)
+#endif
 
 /*
  *     0 zeros written 1 hole 2 content 3 content 4 hole ...        MiB

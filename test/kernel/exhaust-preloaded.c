@@ -24,7 +24,7 @@ static const struct preloaded preloaded[] = {
 		.conf = "decay:500ms",
 		.reason = FALLOW_REASON_RLIMIT,
 		.counter = "resident",
-		.slack = 4 * MiB,
+		.slack = 5 * MiB, /* tables, and slabs with slots in hand */
 	},
 	{
 		.name = "RLIMIT_DATA",

@@ -26,6 +26,7 @@
 static unsigned char *blocks[NBLOCKS];
 static size_t nblocks;
 static atomic_bool stop;
+static pthread_barrier_t begun; /* the writers have what they need: soon there is no more */
 
 static void write_all(unsigned char *bytes, unsigned char value)
 {
@@ -56,6 +57,7 @@ static void *keep_busy(void *argument)
 	unsigned char value = 0;
 
 	must(file != NULL && own != NULL);
+	pthread_barrier_wait(&begun);
 	while (!stop) {
 		pthread_t thread;
 
@@ -101,8 +103,10 @@ static void survive(void)
 {
 	pthread_t threads[NWRITERS];
 
+	must_equal(pthread_barrier_init(&begun, NULL, NWRITERS + 1), 0);
 	for (size_t i = 0; i < NWRITERS; i++)
 		must_equal(pthread_create(&threads[i], NULL, keep_busy, NULL), 0);
+	pthread_barrier_wait(&begun);
 	for (int i = 0; i < NFORKS; i++) {
 		fill();
 		must_be_least(nblocks, 50);
