@@ -202,6 +202,18 @@ static void wait_for_copies(struct fallow_snapshot *s, size_t first, size_t end)
 		wait_for_change(s);
 }
 
+/*
+ * What was discarded while it was protected leaves a mark in a file's mapping, which a later snapshot may take for content. Who
+ * reads it waits for the server, and must not be the server: a protected page of zeros is put there, unless there is one.
+ */
+static void put_if_gone(struct fallow_snapshot *s, size_t page)
+{
+	const struct fl_backing *backing = &s->map->backing;
+
+	if (backing->fd >= 0 && !backing->huge)
+		fl_userfault_zero_protected(s->userfault.fd, address(s, page), s->map->page_size);
+}
+
 /* Copy a page aside if it is pending still once there is a slot. */
 static void save(struct fallow_snapshot *s, size_t page)
 {
@@ -214,6 +226,7 @@ static void save(struct fallow_snapshot *s, size_t page)
 		return;
 	begin_copy(s, &copy, page, page + 1);
 	fl_lock_put(&s->lock);
+	put_if_gone(s, page);
 	int result = fl_content_read(s->map, page, page + 1, fl_aside_bytes(&s->aside, slot));
 	if (result != 0)
 		fl_snapshot_fail(s, result);
