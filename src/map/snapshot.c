@@ -359,8 +359,12 @@ int fallow_snapshot_wait(struct fallow_snapshot *s)
 {
 	if (s == NULL)
 		return -EINVAL;
-	if (!s->forked)
+	if (!s->forked) {
 		pthread_join(s->copier, NULL);
+		/* After a failure the server may be copying a page into the room still. */
+		if (s->result != 0)
+			fl_snapshot_pause(s);
+	}
 	int result = s->result;
 	fl_image_free(&s->out);
 	free_room(s);
