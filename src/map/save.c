@@ -204,14 +204,20 @@ static void wait_for_copies(struct fallow_snapshot *s, size_t first, size_t end)
 
 /*
  * What was discarded while it was protected leaves a mark in a file's mapping, which a later snapshot may take for content. Who
- * reads it waits for the server, and must not be the server: a protected page of zeros is put there, unless there is one.
+ * reads it waits for the server, and must not be the server: a protected page of zeros is put there, unless there is one. A
+ * private one would hide what the file has; but then reading finds that.
  */
 static void put_if_gone(struct fallow_snapshot *s, size_t page)
 {
 	const struct fl_backing *backing = &s->map->backing;
+	uint64_t at = (uint64_t)page * s->map->page_size, start, stop;
 
-	if (backing->fd >= 0 && !backing->huge)
-		fl_userfault_zero_protected(s->userfault.fd, address(s, page), s->map->page_size);
+	if (backing->fd < 0 || backing->huge)
+		return;
+	if (!backing->shared &&
+	    (fl_backing_storage(backing, at, at + s->map->page_size, &start, &stop) != 0 || start < stop))
+		return;
+	fl_userfault_zero_protected(s->userfault.fd, address(s, page), s->map->page_size);
 }
 
 /* Copy a page aside if it is pending still once there is a slot. */
