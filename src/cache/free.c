@@ -104,11 +104,31 @@ static void free_hardened(struct fallow_arena *arena, struct fl_slab *slab, void
 	fl_hardened_free_slot(cache, arena->depot, slab, block);
 }
 
+/* Free a small block of another cache of the process heap, whose region no other arena has. False: it is none. */
+static inline bool free_foreign(struct fl_cache *cache, void *block)
+{
+	size_t granule = ((uintptr_t)block - cache->base) >> FL_GRANULE_SHIFT;
+
+	if (granule >= cache->frontier || cache->arena->is_explicit)
+		return false;
+	uint64_t word = __atomic_load_n(&cache->map[granule], __ATOMIC_RELAXED);
+	struct fl_slab *slab = fl_map_descriptor(word);
+	struct fl_slot *slot = block;
+	unsigned int id = fl_map_id(word), class = cache->region->classes[granule];
+	if (id <= FL_ID_LARGE || id == fl_cache_id(cache) || slot->slab == slab)
+		return false;
+	if ((uint32_t)((const char *)block - slab->start) % fl_classes[class].size != 0)
+		return false;
+	slot->slab = slab;
+	fl_cache_free_remote(cache, id, slot, fl_classes[class].size);
+	return true;
+}
+
 void fl_cache_free_slow(struct fl_cache *cache, void *block)
 {
 	if (cache->magazines)
 		fl_hardened_free(cache, block);
-	else
+	else if (!free_foreign(cache, block))
 		fl_cache_free_generally(cache, block);
 }
 
