@@ -2,17 +2,14 @@
 /*
  * Messages passed around a ring of threads, as async runtimes do.
  *
- * Each station takes a message from its inbox, allocates the answer, frees the
- * message, and sends the answer on: allocation here, free next door, always.
- * Inboxes are single-producer rings without locks.
+ * Each station takes all that is in its inbox, allocates an answer to each
+ * message, frees the message, and sends the answers on: allocation here, free
+ * next door, always. Who finds the inbox empty sleeps.
  */
-
-#include <sched.h>
-#include <stdatomic.h>
 
 #include "threads.h"
 
-enum { STATIONS = 4, INBOX = 256, IN_FLIGHT = 128 };
+enum { STATIONS = 4, IN_FLIGHT = 1000, MESSAGES = STATIONS * IN_FLIGHT };
 
 struct message {
 	uint32_t size;
@@ -20,14 +17,19 @@ struct message {
 	unsigned char body[];
 };
 
+struct batch {
+	unsigned count;
+	struct message *messages[MESSAGES];
+};
+
 struct inbox {
-	_Alignas(64) atomic_uint head;
-	_Alignas(64) atomic_uint tail;
-	struct message *waiting[INBOX];
+	_Alignas(64) pthread_mutex_t lock;
+	pthread_cond_t filled;
+	struct batch waiting;
 };
 
 static struct inbox inboxes[STATIONS];
-static long hops_each;
+static uint32_t hops_each;
 
 static struct message *message_make(uint64_t *state, uint32_t hops)
 {
@@ -40,46 +42,68 @@ static struct message *message_make(uint64_t *state, uint32_t hops)
 	return message;
 }
 
-static void inbox_put(struct inbox *inbox, struct message *message)
+static void batch_add(struct batch *to, const struct batch *from)
 {
-	unsigned tail = atomic_load_explicit(&inbox->tail, memory_order_relaxed);
-
-	while (tail - atomic_load_explicit(&inbox->head, memory_order_acquire) == INBOX)
-		sched_yield();
-	inbox->waiting[tail % INBOX] = message;
-	atomic_store_explicit(&inbox->tail, tail + 1, memory_order_release);
+	memcpy(to->messages + to->count, from->messages, from->count * sizeof from->messages[0]);
+	to->count += from->count;
 }
 
-static struct message *inbox_take(struct inbox *inbox)
+static void inbox_put(struct inbox *inbox, const struct batch *batch)
 {
-	unsigned head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
-	struct message *message;
+	pthread_mutex_lock(&inbox->lock);
+	batch_add(&inbox->waiting, batch);
+	pthread_cond_signal(&inbox->filled);
+	pthread_mutex_unlock(&inbox->lock);
+}
 
-	while (head == atomic_load_explicit(&inbox->tail, memory_order_acquire))
-		sched_yield();
-	message = inbox->waiting[head % INBOX];
-	atomic_store_explicit(&inbox->head, head + 1, memory_order_release);
-	return message;
+static void inbox_take(struct inbox *inbox, struct batch *batch)
+{
+	pthread_mutex_lock(&inbox->lock);
+	while (inbox->waiting.count == 0)
+		pthread_cond_wait(&inbox->filled, &inbox->lock);
+	batch->count = 0;
+	batch_add(batch, &inbox->waiting);
+	inbox->waiting.count = 0;
+	pthread_mutex_unlock(&inbox->lock);
+}
+
+static struct message *message_answer(uint64_t *state, struct message *message)
+{
+	struct message *answer = message_make(state, message->hops + 1);
+
+	load_mark_check(message->body, message->size);
+	free(message);
+	return answer;
 }
 
 static void *station_run(void *argument)
 {
 	unsigned station = *(unsigned *)argument;
 	struct inbox *mine = &inboxes[station], *next = &inboxes[(station + 1) % STATIONS];
+	struct batch batch = {IN_FLIGHT, {NULL}};
 	uint64_t state = load_seed(station);
 
 	for (unsigned i = 0; i < IN_FLIGHT; i++)
-		inbox_put(next, message_make(&state, 0));
-	for (long hop = 0; hop < hops_each; hop++) {
-		struct message *message = inbox_take(mine);
-		struct message *answer = message_make(&state, message->hops + 1);
+		batch.messages[i] = message_make(&state, 0);
+	inbox_put(next, &batch);
+	for (long ended = 0; ended < IN_FLIGHT;) {
+		unsigned going = 0;
 
-		load_mark_check(message->body, message->size);
-		free(message);
-		inbox_put(next, answer);
+		inbox_take(mine, &batch);
+		for (unsigned i = 0; i < batch.count; i++) {
+			struct message *message = batch.messages[i];
+
+			if (message->hops == hops_each) {
+				free(message);
+				ended++;
+			} else {
+				batch.messages[going++] = message_answer(&state, message);
+			}
+		}
+		batch.count = going;
+		if (going)
+			inbox_put(next, &batch);
 	}
-	for (unsigned i = 0; i < IN_FLIGHT; i++)
-		free(inbox_take(mine));
 	return NULL;
 }
 
@@ -87,10 +111,14 @@ int main(int argc, char **argv)
 {
 	unsigned stations[STATIONS];
 
-	hops_each = load_scaled(argc, argv, 2500000);
-	for (unsigned i = 0; i < STATIONS; i++)
+	/* A whole number of rounds, so that each station ends what it began. */
+	hops_each = (uint32_t)load_scaled(argc, argv, 600) * STATIONS + STATIONS - 1;
+	for (unsigned i = 0; i < STATIONS; i++) {
 		stations[i] = i;
+		pthread_mutex_init(&inboxes[i].lock, NULL);
+		pthread_cond_init(&inboxes[i].filled, NULL);
+	}
 	threads_run(STATIONS, station_run, stations, sizeof stations[0]);
-	load_report("ring", STATIONS * hops_each, 0);
+	load_report("ring", (long)MESSAGES * hops_each, 0);
 	return 0;
 }
