@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 	unsigned stations[STATIONS];
 
 	/* A whole number of rounds, so that each station ends what it began. */
-	hops_each = (uint32_t)load_scaled(argc, argv, 600) * STATIONS + STATIONS - 1;
+	hops_each = (uint32_t)load_scaled(argc, argv, 2500) * STATIONS + STATIONS - 1;
 	for (unsigned i = 0; i < STATIONS; i++) {
 		stations[i] = i;
 		pthread_mutex_init(&inboxes[i].lock, NULL);
