@@ -23,7 +23,7 @@ import programs     # noqa: E402
 BASELINE = os.path.join(here, "baseline")
 TOLERANCE = 1.03
 # Calls and faults: where the loader and the stack happen to lie, and how the page cache holds the libraries, decide some.
-SLACK = 12
+SLACK = 5
 INSTRUCTIONS = [(pattern, size) for pattern in ("pair", "batch", "random") for size in (16, 64, 256, 1024, 0)] + [
     ("calloc", 64), ("cxx", 64)]
 # load, arguments: single-threaded, so that nothing but the allocator decides what the kernel is asked.

@@ -95,24 +95,25 @@ static uint64_t count_untouched(const struct fl_gate_request *request)
 	return lazy > touched ? lazy - touched : 0;
 }
 
-/* before: what had been read again by the last reading. */
-static void count_wanted(uint64_t before, uint64_t now)
+/* before: the last reading. What is read again in a group that has room costs nobody here anything. */
+static void count_wanted(const struct fl_headroom *before, uint64_t now)
 {
-	uint64_t ntimes = (now - gate.wanted_at) / WANTED_MS, after = gate.headroom.refaulted;
+	uint64_t ntimes = (now - gate.wanted_at) / WANTED_MS;
+	const struct fl_headroom *after = &gate.headroom;
 
 	gate.wanted = ntimes < 64 ? gate.wanted >> ntimes : 0;
 	gate.wanted_at += ntimes * WANTED_MS;
-	if (gate.looked && after > before)
-		gate.wanted = fl_min(gate.wanted + fl_min(after - before, WANTED_MOST), WANTED_MOST);
+	if (gate.looked && after->group == before->group && after->refaulted > before->refaulted)
+		gate.wanted = fl_min(gate.wanted + fl_min(after->refaulted - before->refaulted, WANTED_MOST), WANTED_MOST);
 }
 
 static void read_all(const struct fl_gate_request *request, uint64_t now)
 {
-	uint64_t refaulted = gate.headroom.refaulted;
+	const struct fl_headroom before = gate.headroom;
 
 	find_group(now);
 	fl_headroom_read("", &gate.lines, gate.found ? &gate.group : NULL, &gate.headroom);
-	count_wanted(refaulted, now);
+	count_wanted(&before, now);
 	gate.untouched = count_untouched(request);
 	gate.looked = true;
 	__atomic_store_n(&gate.limited, gate.headroom.limited, __ATOMIC_RELAXED);

@@ -36,19 +36,20 @@ static void doubt(struct reading *reading, int error)
 	fl_headroom_complain(reading->path, error);
 }
 
-/* One limit with what is used of it, of which cache could be reclaimed. Any numbers are safe. */
-static void apply(struct fl_headroom *headroom, uint64_t limit, uint64_t used, uint64_t cache, enum fallow_reason reason)
+/* One limit with what is used of it, of which cache could be reclaimed. Any numbers are safe. True: it has the least room yet. */
+static bool apply(struct fl_headroom *headroom, uint64_t limit, uint64_t used, uint64_t cache, enum fallow_reason reason)
 {
 	uint64_t hard = limit > used ? limit - used : 0;
 	uint64_t kept = used - (cache < used ? cache : used);
 	uint64_t room = limit > kept ? limit - kept : 0;
 
 	headroom->hard = fl_min(headroom->hard, hard);
-	if (room < headroom->room) {
-		headroom->room = room;
-		headroom->limit = limit;
-		headroom->reason = reason;
-	}
+	if (room >= headroom->room)
+		return false;
+	headroom->room = room;
+	headroom->limit = limit;
+	headroom->reason = reason;
+	return true;
 }
 
 static void name_file(struct reading *reading, const char *file)
@@ -142,7 +143,6 @@ static bool read_stat(struct reading *reading, bool unified, struct entry entrie
 		error = -EINVAL;
 	if (error != 0 && error != -ENOENT)
 		doubt(reading, error);
-	reading->headroom->refaulted += entries[REFAULT].value * fl_os_page_size();
 	return error == 0;
 }
 
@@ -153,16 +153,20 @@ static uint64_t cache_of(const struct entry entries[NENTRIES])
 	return __builtin_add_overflow(entries[INACTIVE].value, entries[ACTIVE].value, &sum) ? 0 : sum;
 }
 
-/* Hold a limit against the use that a file tells, if it is one. */
-static void hold(struct reading *reading, uint64_t limit, const char *usage, uint64_t cache)
+/* Hold a limit against the use that a file tells, if it is one. known: the entries are. */
+static void hold(struct reading *reading, uint64_t limit, const char *usage, const struct entry entries[NENTRIES], bool known)
 {
+	struct fl_headroom *headroom = reading->headroom;
 	uint64_t used;
 
 	if (limit >= FL_UNLIMITED)
 		return;
-	reading->headroom->limited = true;
-	if (read_number(reading, usage, &used))
-		apply(reading->headroom, limit, used, cache, FALLOW_REASON_MEMORY_CGROUP);
+	headroom->limited = true;
+	if (!read_number(reading, usage, &used) ||
+	    !apply(headroom, limit, used, known ? cache_of(entries) : 0, FALLOW_REASON_MEMORY_CGROUP))
+		return;
+	headroom->group = reading->folder;
+	headroom->refaulted = entries[REFAULT].value * fl_os_page_size();
 }
 
 static void read_unified(struct reading *reading)
@@ -177,7 +181,7 @@ static void read_unified(struct reading *reading)
 	if (limit >= FL_UNLIMITED)
 		return;
 	bool known = read_stat(reading, true, entries);
-	hold(reading, limit, "memory.current", known ? cache_of(entries) : 0);
+	hold(reading, limit, "memory.current", entries, known);
 }
 
 /* own: the process's own group, which knows limits above that cannot be seen. False: there is no limit here and above. */
@@ -198,9 +202,8 @@ static bool read_version_1(struct reading *reading, bool own)
 		limit = fl_min(limit, value);
 	if (read_number(reading, "memory.memsw.limit_in_bytes", &value))
 		swap_limit = fl_min(swap_limit, value);
-	uint64_t cache = known ? cache_of(entries) : 0;
-	hold(reading, limit, "memory.usage_in_bytes", cache);
-	hold(reading, swap_limit, "memory.memsw.usage_in_bytes", cache);
+	hold(reading, limit, "memory.usage_in_bytes", entries, known);
+	hold(reading, swap_limit, "memory.memsw.usage_in_bytes", entries, known);
 	return true;
 }
 
@@ -242,7 +245,10 @@ static void read_system(const char *root, struct reading *reading)
 	uint64_t total = fl_min(entries[0].value, FL_UNLIMITED / FL_KIB) * FL_KIB;
 	uint64_t swap = fl_min(entries[2].value, FL_UNLIMITED / FL_KIB) * FL_KIB;
 	uint64_t available = fl_min(entries[1].value, FL_UNLIMITED / FL_KIB) * FL_KIB;
-	apply(reading->headroom, total + swap, total - fl_min(available, total), 0, FALLOW_REASON_SYSTEM_MEMORY);
+	if (!apply(reading->headroom, total + swap, total - fl_min(available, total), 0, FALLOW_REASON_SYSTEM_MEMORY))
+		return;
+	reading->headroom->group = 0;
+	reading->headroom->refaulted = 0;
 }
 
 void fl_headroom_read(const char *root, struct fl_lines *lines, const struct fl_cgroup *group,

@@ -22,7 +22,8 @@ struct fl_headroom {
 	uint64_t room;             /* bytes that can be had */
 	uint64_t hard;             /* bytes that can be had without anything being reclaimed */
 	uint64_t limit;            /* bytes, of the limit that has the least room */
-	uint64_t refaulted;        /* bytes of page cache that groups with limits ever had to read again; may go backwards */
+	size_t group;              /* which group's limit that is: the length of its path; 0: it is the system's */
+	uint64_t refaulted;        /* bytes of page cache that this group ever had to read again; may go backwards */
 	enum fallow_reason reason; /* what to call it */
 	bool limited;              /* a memory cgroup has a limit */
 	bool unsure;               /* something could not be read, or makes no sense */
