@@ -35,9 +35,9 @@
 #define MARGIN_MOST (256 * FL_MIB)
 
 /* Of page cache that was read again lately this much is left to its readers; it counts half after each of these times. */
-#define WANTED_PART 8
+#define WANTED_PART 4
 #define WANTED_MOST (16 * FL_MIB)
-#define WANTED_MS 1000
+#define WANTED_MS 4000
 
 struct fl_gate_lease fl_gate_lease = { FIRST_LEASE, UINT64_MAX };
 

@@ -140,7 +140,7 @@ static bool is_lasting(enum filling filling)
 	return filling == SHMEM || filling == LOCKED;
 }
 
-/* Bytes that one who reads a file may have on their way from the disk, locked: as much as is read ahead. */
+/* Bytes that one who reads a file may have on their way from the disk, locked: what is read ahead, and what then comes next. */
 static long long read_ahead(void)
 {
 	int fd = open_file();
@@ -150,7 +150,7 @@ static long long read_ahead(void)
 	must(fd >= 0 && fstat(fd, &stat) == 0);
 	close(fd);
 	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(stat.st_dev), minor(stat.st_dev));
-	return access(path, R_OK) == 0 ? test_machine_number(path) * 1024LL : 0;
+	return access(path, R_OK) == 0 ? 2 * test_machine_number(path) * 1024LL : 0;
 }
 
 static void take_all(void *argument)
