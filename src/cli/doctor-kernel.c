@@ -14,6 +14,7 @@
 
 #include "cli/doctor.h"
 #include "cli/hugepages.h"
+#include "cli/scan.h"
 #include "cli/text.h"
 
 /* Newer than the C library's headers may be. */
@@ -29,17 +30,6 @@
 #define FEATURE_WP ((uint64_t)1 << 0)
 #define FEATURE_WP_UNPOPULATED ((uint64_t)1 << 13)
 #define FEATURE_WP_ASYNC ((uint64_t)1 << 15)
-
-/* As linux/fs.h has it from 6.7 on. */
-struct scan {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-struct scan_range {
-	uint64_t start, end, categories;
-};
-#define SCAN _IOWR('f', 16, struct scan)
-#define SCAN_PRESENT ((uint64_t)1 << 3)
 
 static void check_populate(struct fl_report *report)
 {
@@ -97,13 +87,13 @@ static void check_scan(struct fl_report *report)
 	size_t length = (size_t)sysconf(_SC_PAGESIZE);
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	static char page;
-	struct scan_range range;
+	struct fl_scan_range range;
 	uint64_t start = (uintptr_t)&page & -(uint64_t)length;
-	struct scan scan = { .size = sizeof(scan), .start = start, .end = start + length, .vec = (uintptr_t)&range,
-			     .vec_len = 1, .category_mask = SCAN_PRESENT, .return_mask = SCAN_PRESENT };
+	struct fl_scan scan = { .size = sizeof(scan), .start = start, .end = start + length, .vec = (uintptr_t)&range,
+			     .vec_len = 1, .category_mask = FL_SCAN_PRESENT, .return_mask = FL_SCAN_PRESENT };
 
 	*(volatile char *)&page = 1;
-	if (fd >= 0 && ioctl(fd, SCAN, &scan) == 1) {
+	if (fd >= 0 && ioctl(fd, FL_SCAN, &scan) == 1) {
 		fl_report_add(report, FL_OK, "kernel.scan", "PAGEMAP_SCAN works");
 	} else {
 		fl_report_add(report, FL_NOTE, "kernel.scan",

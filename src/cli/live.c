@@ -11,6 +11,7 @@
 
 #include <fallow/types.h>
 
+#include "cli/memory.h"
 #include "cli/text.h"
 
 #define ELEMENT_MAX 16384
@@ -208,21 +209,12 @@ static size_t count(const struct fl_process *process, const void *word)
 	return n < NELEMENTS_MAX ? (size_t)n : NELEMENTS_MAX;
 }
 
-static void *allocate(size_t n, size_t size)
-{
-	void *elements = calloc(n + 1, size);
-
-	if (elements == NULL)
-		abort();
-	return elements;
-}
-
 static void read_regions(struct fl_live *live, const struct fl_process *process)
 {
 	const struct fallow_live_field *slot = fl_process_field(process, "slot");
 	size_t n = slot != NULL ? count(process, process->live.nslots) : 0;
 
-	live->regions = allocate(n + NMAPS_MAX, sizeof(*live->regions));
+	live->regions = fl_allocate(n + NMAPS_MAX, sizeof(*live->regions));
 	for (size_t i = 0; i < n; i++)
 		live->nregions += read_region(process, (uintptr_t)process->live.slots + i * slot->size,
 					      &live->regions[live->nregions]);
@@ -233,7 +225,7 @@ static void read_arenas(struct fl_live *live, const struct fl_process *process)
 {
 	size_t n = count(process, process->live.narenas);
 
-	live->arenas = allocate(n, sizeof(*live->arenas));
+	live->arenas = fl_allocate(n, sizeof(*live->arenas));
 	for (size_t i = 0; i < n; i++)
 		live->narenas += read_arena(process, (const uint64_t *)process->live.arenas + i,
 					    &live->arenas[live->narenas]);
@@ -246,7 +238,7 @@ static void read_failures(struct fl_live *live, const struct fl_process *process
 	uint64_t oldest = newest > nslots ? newest - nslots : 0;
 
 	live->nfailures = newest;
-	live->failures = allocate((size_t)(newest - oldest), sizeof(*live->failures));
+	live->failures = fl_allocate((size_t)(newest - oldest), sizeof(*live->failures));
 	for (uint64_t number = newest; number > oldest; number--)
 		live->nfailures_kept += read_failure(process, number, &live->failures[live->nfailures_kept]);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/memory.h"
 #include "cli/text.h"
 
 #define SVG_COLUMNS 128
@@ -48,27 +49,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 			argp_error(state, "--output=%s: pictures are files that end in .svg or .png", argument);
 		request->file = argument;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (request->pid != 0)
-			argp_error(state, "'%s' is one process too many", argument);
-		request->pid = fl_process_parse(argument, state);
-		return 0;
-	case ARGP_KEY_END:
-		if (request->pid == 0)
-			argp_error(state, "no process");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return fl_process_argument(key, argument, state, &request->pid);
 	}
-}
-
-static void *allocate(size_t n, size_t size)
-{
-	void *elements = calloc(n + 1, size);
-
-	if (elements == NULL)
-		abort();
-	return elements;
 }
 
 /* Look at a panel's length in cells of cell bytes. */
@@ -77,7 +60,7 @@ static bool look(const struct fl_picture *picture, struct fl_panel *panel, uint6
 	free(panel->cells);
 	panel->cell = cell;
 	panel->ncells = (size_t)((panel->length + cell - 1) / cell);
-	panel->cells = allocate(panel->ncells, sizeof(*panel->cells));
+	panel->cells = fl_allocate(panel->ncells, sizeof(*panel->cells));
 	return fl_residency_read(picture->process, panel->region, panel->length, cell, panel->cells);
 }
 
@@ -142,7 +125,7 @@ bool fl_picture_take(struct fl_picture *picture, const struct fl_process *proces
 	uint64_t longest = 0;
 
 	*picture = (struct fl_picture){ .process = process, .cell = process->live.granule, .ncolumns = ncolumns };
-	picture->panels = allocate(live->nregions, sizeof(*picture->panels));
+	picture->panels = fl_allocate(live->nregions, sizeof(*picture->panels));
 	for (size_t i = 0; i < live->nregions; i++) {
 		uint64_t mapped = live->regions[i].mapped;
 		if (mapped == 0)

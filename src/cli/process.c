@@ -21,13 +21,30 @@
 #define CHUNK 65536
 #define NFIELDS_MAX 4096
 
-int fl_process_parse(const char *text, struct argp_state *state)
+static int parse(const char *text, struct argp_state *state)
 {
 	uint64_t number;
 
 	if (!fl_number_parse(text, &number) || number == 0 || number > INT_MAX)
 		argp_error(state, "'%s' is not the number of a process", text);
 	return (int)number;
+}
+
+int fl_process_argument(int key, const char *argument, struct argp_state *state, int *pid)
+{
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (*pid != 0)
+			argp_error(state, "'%s' is one process too many", argument);
+		*pid = parse(argument, state);
+		return 0;
+	case ARGP_KEY_END:
+		if (*pid == 0)
+			argp_error(state, "no process");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
 }
 
 bool fl_process_read(const struct fl_process *process, uint64_t address, void *buffer, size_t length)

@@ -44,8 +44,11 @@ bool fl_process_lives(const struct fl_process *process);
 /* Where the library of the process keeps a field, such as "region.base"; NULL when it has no such. */
 const struct fallow_live_field *fl_process_field(const struct fl_process *process, const char *name);
 
-/* The number of a process from an argument; anything else is a usage error. */
+/*
+ * What the parser of a subcommand answers to the keys of its arguments, where these are the number of one process: it goes to
+ * *pid, which is 0 before. Anything else is a usage error.
+ */
 struct argp_state;
-int fl_process_parse(const char *text, struct argp_state *state);
+int fl_process_argument(int key, const char *argument, struct argp_state *state, int *pid);
 
 #endif

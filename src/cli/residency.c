@@ -11,19 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* What PAGEMAP_SCAN (Linux 6.7) takes; the headers of older systems lack it. */
-struct scan {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-struct scan_range {
-	uint64_t start, end, categories;
-};
-#define SCAN _IOWR('f', 16, struct scan)
-#define SCAN_PRESENT ((uint64_t)1 << 3)
-#define SCAN_SWAPPED ((uint64_t)1 << 4)
-#define SCAN_ZERO ((uint64_t)1 << 5)
-#define SCAN_HUGE ((uint64_t)1 << 6)
+#include "cli/scan.h"
 
 #define NRANGES 512
 #define NENTRIES 4096
@@ -159,22 +147,22 @@ static bool read_units(struct survey *survey)
 /* False where the kernel has no such scan; a process that ends meanwhile is the caller's to notice. */
 static bool scan(struct survey *survey, int pagemap)
 {
-	static struct scan_range ranges[NRANGES];
+	static struct fl_scan_range ranges[NRANGES];
 	uint64_t end = survey->region->base + survey->length;
-	struct scan request = {
+	struct fl_scan request = {
 		.size = sizeof(request), .start = survey->region->base, .end = end, .vec = (uintptr_t)ranges,
-		.vec_len = NRANGES, .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-		.return_mask = SCAN_PRESENT | SCAN_SWAPPED | SCAN_ZERO | SCAN_HUGE,
+		.vec_len = NRANGES, .category_anyof_mask = FL_SCAN_PRESENT | FL_SCAN_SWAPPED,
+		.return_mask = FL_SCAN_PRESENT | FL_SCAN_SWAPPED | FL_SCAN_ZERO | FL_SCAN_HUGE,
 	};
 
 	for (;; request.start = ranges[NRANGES - 1].end) {
-		long n = ioctl(pagemap, SCAN, &request);
+		long n = ioctl(pagemap, FL_SCAN, &request);
 		if (n < 0)
 			return request.start != survey->region->base;
 		for (long i = 0; i < n; i++)
-			if ((ranges[i].categories & SCAN_ZERO) == 0)
-				found(survey, ranges[i].start, ranges[i].end, (ranges[i].categories & SCAN_SWAPPED) != 0,
-				      (ranges[i].categories & SCAN_HUGE) != 0);
+			if ((ranges[i].categories & FL_SCAN_ZERO) == 0)
+				found(survey, ranges[i].start, ranges[i].end, (ranges[i].categories & FL_SCAN_SWAPPED) != 0,
+				      (ranges[i].categories & FL_SCAN_HUGE) != 0);
 		if (n < NRANGES)
 			break;
 	}

@@ -52,17 +52,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case KEY_PROMETHEUS:
 		request->form = PROMETHEUS;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (request->pid != 0)
-			argp_error(state, "'%s' is one process too many", argument);
-		request->pid = fl_process_parse(argument, state);
-		return 0;
-	case ARGP_KEY_END:
-		if (request->pid == 0)
-			argp_error(state, "no process");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return fl_process_argument(key, argument, state, &request->pid);
 	}
 }
 

@@ -4,24 +4,14 @@
 # cannot be drawn is said, with no half of a file left.
 
 . "$top_srcdir/test/lib/test.sh"
+. "$top_srcdir/test/cli/answers.sh"
 . "$top_srcdir/test/cli/subject.sh"
 command -v python3 >/dev/null || skip "there is no python3 to read SVG"
 scratch
-fallow=$top_builddir/fallow
-
-# map STATUS ARGUMENT...: fallow map ends with it.
-map() {
-	wanted=$1
-	shift
-	"$fallow" map "$@" >"$scratch/out" 2>"$scratch/err"
-	status=$?
-	[ $status -eq "$wanted" ] || fail "fallow map $* ended with $status instead of $wanted: $(cat "$scratch/err")"
-}
-err() { grep -q -- "$1" "$scratch/err" || fail "stderr has no '$1' but: $(cat "$scratch/err")"; }
 
 # The subject has a large block of 3 MiB and one of 1 MiB that is free again, at known places: a character is a granule.
 still
-map 0 $subject
+answer 0 map $subject
 cat >"$scratch/letters.py" <<'END'
 import re, sys
 said, text = (open(name).read() for name in sys.argv[1:])
@@ -44,7 +34,7 @@ assert re.fullmatch(r"\.{100,}[#H]", cells), hollow
 END
 python3 "$scratch/letters.py" "$scratch/said" "$scratch/out" || fail "the letters are not true: $(cat "$scratch/out")"
 
-map 0 -o "$scratch/picture.svg" $subject
+answer 0 map -o "$scratch/picture.svg" $subject
 [ ! -s "$scratch/out" ] || fail "it draws on stdout too"
 cat >"$scratch/svg.py" <<'END'
 import re, sys, xml.etree.ElementTree as ET
@@ -67,9 +57,9 @@ assert strips == 1, "the 2 MiB of a map of 16 TiB cannot be seen"
 END
 python3 "$scratch/svg.py" "$scratch/picture.svg" || fail "the SVG is not true"
 if command -v rsvg-convert >/dev/null; then
-	map 0 --output="$scratch/picture.png" $subject
+	answer 0 map --output="$scratch/picture.png" $subject
 	head -c 8 "$scratch/picture.png" | od -An -tx1 | grep -q "89 50 4e 47 0d 0a 1a 0a" || fail "that is no PNG"
-	map 1 -o "$scratch/nowhere/picture.png" $subject
+	answer 1 map -o "$scratch/nowhere/picture.png" $subject
 	[ -s "$scratch/err" ] || fail "a PNG that cannot be written is not explained"
 fi
 env PATH="$scratch" LD_LIBRARY_PATH="$top_builddir/.libs" "$(real fallow)" map -o "$scratch/other.png" $subject \
@@ -106,22 +96,22 @@ done
 # What it is asked for and cannot do.
 for bad in "" "x" "1 2" "-o picture.gif $subject" "-o .svg $subject" "--output"; do
 	# Unquoted on purpose: several words.
-	map 2 $bad
+	answer 2 map $bad
 done
-map 1 -o "$scratch/nowhere/picture.svg" $subject
+answer 1 map -o "$scratch/nowhere/picture.svg" $subject
 err "nowhere/picture.svg: No such file"
 ln -s /dev/full "$scratch/full.svg"
-map 1 -o "$scratch/full.svg" $subject
+answer 1 map -o "$scratch/full.svg" $subject
 err "full.svg: No space left on device"
 end
-map 1 -o "$scratch/gone.svg" $subject
+answer 1 map -o "$scratch/gone.svg" $subject
 err "there is no process $subject"
 [ ! -e "$scratch/gone.svg" ] || fail "a picture of nothing is left"
 
 # While it changes as fast as it can, nothing is counted twice.
 churn
 for i in 1 2 3 4 5 6 7 8 9 10; do
-	map 0 -o "$scratch/churn.svg" $subject
+	answer 0 map -o "$scratch/churn.svg" $subject
 	python3 -c 'import sys, xml.etree.ElementTree as ET; ET.parse(sys.argv[1])' "$scratch/churn.svg" ||
 		fail "the SVG of a busy process is not well-formed"
 done

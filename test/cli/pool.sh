@@ -4,93 +4,83 @@
 # kernel refused.
 
 . "$top_srcdir/test/lib/test.sh"
+. "$top_srcdir/test/cli/answers.sh"
 [ "$(id -u)" -eq 0 ] || skip "changing pools takes root"
 . "$top_srcdir/test/lib/machine.sh"
 scratch
-fallow=$top_builddir/fallow
 pool=/sys/kernel/mm/hugepages/hugepages-2048kB
 node=/sys/devices/system/node/node0/hugepages/hugepages-2048kB
 [ -w $pool/nr_hugepages ] || skip "no pool of 2M pages"
 machine_set $pool/nr_overcommit_hugepages 0 && machine_set $pool/nr_hugepages 0 || exit 99
 [ "$(cat $pool/nr_hugepages)" -eq 0 ] || skip "others use huge pages"
 
-# pool STATUS ARGUMENT...: fallow pool ends with it.
-pool() {
-	wanted=$1
-	shift
-	"$fallow" pool "$@" >"$scratch/out" 2>"$scratch/err"
-	status=$?
-	[ $status -eq "$wanted" ] || fail "fallow pool $* ended with $status instead of $wanted: $(cat "$scratch/err")"
-}
-out() { grep -q -- "$1" "$scratch/out" || fail "stdout has no '$1' but: $(cat "$scratch/out")"; }
-err() { grep -q -- "$1" "$scratch/err" || fail "stderr has no '$1' but: $(cat "$scratch/err")"; }
 has() { [ "$(cat $pool/nr_hugepages)" -eq "$1" ] || fail "the pool has $(cat $pool/nr_hugepages) pages, not $1"; }
 
-pool 0 resize --size=2M 3
+answer 0 pool resize --size=2M 3
 has 3
 out "3 pages of 2M, 0 before"
-pool 0 show
+answer 0 pool show
 out "^2M  *all  *3  *3  *0  *0  *0$"
 if [ -w $node/nr_hugepages ]; then
-	pool 0 resize --size=2M --node=0 5
+	answer 0 pool resize --size=2M --node=0 5
 	[ "$(cat $node/nr_hugepages)" -eq 5 ] || fail "node 0 has $(cat $node/nr_hugepages) pages, not 5"
-	pool 0 show
+	answer 0 pool show
 	out "^2M  *0  *5  *5 "
 fi
 
 # More pages than there is memory are not even tried; more than is free come as far as they come.
 before=$(cat $pool/nr_hugepages)
-pool 1 resize --size=2M 99999999
+answer 1 pool resize --size=2M 99999999
 err "99999999 pages are more than the machine has"
 has "$before"
-pool 0 resize --size=2M 4
+answer 0 pool resize --size=2M 4
 
 # Bad values are named with what is allowed.
 for bad in "--size=3M 4" "--size=banana 4" "--node=4711 4" "banana" "-- -4" "4 5" "99999999999999999999" ""; do
 	# Unquoted on purpose: several words.
-	pool 2 resize $bad
+	answer 2 pool resize $bad
 	has 4
 done
-pool 2 resize --size=3M 4
+answer 2 pool resize --size=3M 4
 err "'3M'; there are: 2M"
-pool 2 resize --node=4711 4
+answer 2 pool resize --node=4711 4
 err "'4711'"
 
 # Mounts: a file there takes a page of the pool, and no more than the limit; who owns it and who may write.
 directory=$scratch/mnt
 printf 'unmount %s\n' "$directory" >>"$machine_state"
-pool 0 mount --size=2M --limit=4M --owner=65534 --mode=0770 "$directory"
+answer 0 pool mount --size=2M --limit=4M --owner=65534 --mode=0770 "$directory"
 [ "$(stat -f -c %T "$directory")" = hugetlbfs ] || fail "no hugetlbfs on $directory"
 [ "$(stat -c '%u %a' "$directory")" = "65534 770" ] || fail "owner and mode are $(stat -c '%u %a' "$directory")"
 fallocate -l 4M "$directory/file" || fail "two pages do not fit"
 fallocate -l 6M "$directory/file" 2>/dev/null && fail "three pages fit below a limit of 4M"
-pool 0 show
+answer 0 pool show
 out "^2M  *4M  *0  *write  *$directory$"
 
 # Pages in use stay when the pool shrinks, and that is said.
-pool 1 resize --size=2M 0
+answer 1 pool resize --size=2M 0
 err "2 pages of 2M instead of 0; 4 before"
 err "2 are in use"
-pool 1 umount "$scratch"
+answer 1 pool umount "$scratch"
 err "no hugetlbfs is mounted on $scratch"
 exec 9<"$directory/file"
-pool 1 umount "$directory"
+answer 1 pool umount "$directory"
 err "busy.*fuser"
 exec 9<&-
-pool 0 umount "$directory"
+answer 0 pool umount "$directory"
 [ "$(stat -f -c %T "$directory")" != hugetlbfs ] || fail "the mount is still there"
-pool 0 resize --size=2M 0
+answer 0 pool resize --size=2M 0
 has 0
 
 # What the kernel refuses is explained, and leaves nothing behind.
-pool 2 mount --limit=3M "$directory/x"
+answer 2 pool mount --limit=3M "$directory/x"
 err "multiple of the page size"
-pool 2 mount --mode=9 "$directory/x"
+answer 2 pool mount --mode=9 "$directory/x"
 err "'9'"
-pool 2 mount --owner=no-such-user "$directory/x"
+answer 2 pool mount --owner=no-such-user "$directory/x"
 err "'no-such-user'"
 touch "$scratch/file"
-pool 1 mount "$scratch/file"
+answer 1 pool mount "$scratch/file"
 err "takes a directory"
 ordinary="setpriv --reuid=65534 --regid=65534 --clear-groups"
 if $ordinary test -x "$top_builddir/.libs/fallow"; then

@@ -4,31 +4,20 @@
 # own user too, and says clearly when there is nothing to be seen.
 
 . "$top_srcdir/test/lib/test.sh"
+. "$top_srcdir/test/cli/answers.sh"
 . "$top_srcdir/test/cli/subject.sh"
 command -v python3 >/dev/null || skip "there is no python3 to read JSON"
 scratch
-fallow=$top_builddir/fallow
-
-# stat STATUS ARGUMENT...: fallow stat ends with it.
-stat() {
-	wanted=$1
-	shift
-	"$fallow" stat "$@" >"$scratch/out" 2>"$scratch/err"
-	status=$?
-	[ $status -eq "$wanted" ] || fail "fallow stat $* ended with $status instead of $wanted: $(cat "$scratch/err")"
-}
-out() { grep -q -- "$1" "$scratch/out" || fail "stdout has no '$1' but: $(cat "$scratch/out")"; }
-err() { grep -q -- "$1" "$scratch/err" || fail "stderr has no '$1' but: $(cat "$scratch/err")"; }
 
 still
-stat 0 $subject
+answer 0 stat $subject
 out "^subject ($subject), on fallow for "
 out "^still <life> *anon *3\.[0-9]*M *4\.[0-9]*M *1M *8M$"
 out "^arena 2 *[1-9][0-9]* *1 *3M *1$"
 out " ago *100M *[34]\.[0-9]*M  arena limit$"
 grep "$(printf '\033')" "$scratch/out" && fail "escape sequences where there is no terminal"
 
-stat 0 --json $subject
+answer 0 stat --json $subject
 cat >"$scratch/is-true.py" <<'END'
 import json, sys
 now, MiB = json.load(open(sys.argv[1])), 1 << 20
@@ -52,7 +41,7 @@ END
 python3 "$scratch/is-true.py" "$scratch/out" $subject || fail "the JSON is not true: $(cat "$scratch/out")"
 
 # A parser of the exposition format by its description: lines, names, labels, one block a name, a type before samples.
-stat 0 --prometheus $subject
+answer 0 stat --prometheus $subject
 cat >"$scratch/prometheus.py" <<'END'
 import re, sys
 name, value = r"[a-zA-Z_:][a-zA-Z0-9_:]*", r'"(?:[^"\\\n]|\\["\\n])*"'
@@ -120,18 +109,18 @@ done
 # What it is asked for and cannot do.
 for bad in "" "x" "-5" "0" "1 2" "99999999999" "--watch=0 $subject" "--watch=x $subject" "--jason $subject"; do
 	# Unquoted on purpose: several words.
-	stat 2 $bad
+	answer 2 stat $bad
 	[ ! -s "$scratch/out" ] || fail "fallow stat $bad writes to stdout"
 done
 sleep 60 7>&- &
 other=$!
-stat 1 $other
+answer 1 stat $other
 err "process $other (sleep) does not run on fallow"
 kill $other
 wait $other 2>/dev/null
-stat 1 $other
+answer 1 stat $other
 err "there is no process $other$"
-stat 1 2147483647
+answer 1 stat 2147483647
 err "there is no process"
 
 # Who ends while being watched. The page before that is whole.
