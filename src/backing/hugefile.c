@@ -10,23 +10,10 @@
 #include <errno.h>
 
 #include "backing/backing.h"
+#include "backing/userfault.h"
 #include "base/bits.h"
 #include "os/kernel.h"
 #include "os/os.h"
-
-static int open_for_minor_faults(void)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_MINOR_HUGETLBFS };
-	int fd = fl_os_userfaultfd(UFFD_USER_MODE_ONLY);
-
-	if (fd < 0)
-		return fd;
-	int result = (int)fl_os_ioctl(fd, UFFDIO_API, &api);
-	if (result == 0)
-		return fd;
-	fl_os_close(fd);
-	return result;
-}
 
 /* Pages from the start of a range that could be mapped; 0 and -EFAULT when the first is missing. */
 static int map_pages(int fd, uintptr_t start, size_t length, size_t page_size, size_t *npages)
@@ -72,7 +59,7 @@ int fl_backing_find_huge(const struct fl_backing *b, uint64_t offset, size_t npa
 	int result = fl_backing_check_fd(b);
 	if (result != 0)
 		return result;
-	int fd = open_for_minor_faults();
+	int fd = fl_userfault_agree(fl_os_userfaultfd(UFFD_USER_MODE_ONLY), UFFD_FEATURE_MINOR_HUGETLBFS);
 	if (fd < 0)
 		return fd;
 	result = find(fd, b->fd, offset, npages, b->page_size, there);

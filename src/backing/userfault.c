@@ -31,11 +31,9 @@ static int open_any(void)
 	return fd == -ENOSYS ? -EOPNOTSUPP : fd;
 }
 
-/* A descriptor is asked once: a kernel that lacks one of the features refuses them all. */
-static int open_with(uint64_t features)
+int fl_userfault_agree(int fd, uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = open_any();
 
 	if (fd < 0)
 		return fd;
@@ -43,7 +41,14 @@ static int open_with(uint64_t features)
 	if (result == 0)
 		return fd;
 	fl_os_close(fd);
-	return result == -EINVAL ? -EOPNOTSUPP : result;
+	return result;
+}
+
+static int open_with(uint64_t features)
+{
+	int fd = fl_userfault_agree(open_any(), features);
+
+	return fd == -EINVAL ? -EOPNOTSUPP : fd;
 }
 
 int fl_userfault_open(void)

@@ -18,6 +18,12 @@ struct fl_userfault {
 	bool missing; /* else protected */
 };
 
+/*
+ * With a userfaultfd just opened, or what refused it: ask for features, of which the kernel has all or refuses all. The
+ * descriptor, or -errno and it is closed. Before anything else is done with it, and once.
+ */
+int fl_userfault_agree(int fd, uint64_t features);
+
 /* The descriptor, not blocking; -EPERM; -EOPNOTSUPP: no such kernel; -EMFILE, -ENFILE, -ENOMEM. */
 int fl_userfault_open(void);
 

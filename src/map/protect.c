@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "backing/userfault.h"
 #include "os/os.h"
 
 #define FEATURES                                                                                                       \
@@ -18,20 +19,6 @@
 static int refusal(int error)
 {
 	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ? error : -EOPNOTSUPP;
-}
-
-static int open_userfaultfd(void)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = FEATURES };
-	int fd = fl_os_userfaultfd(UFFD_USER_MODE_ONLY);
-
-	if (fd < 0)
-		return fd;
-	int result = (int)fl_os_ioctl(fd, UFFDIO_API, &api);
-	if (result == 0)
-		return fd;
-	fl_os_close(fd);
-	return result;
 }
 
 /* The file is opened for each scan: programs close descriptors as if all were theirs. */
@@ -72,7 +59,7 @@ int fl_protect_open(struct fl_protect *p)
 {
 	struct stat file;
 
-	p->fd = open_userfaultfd();
+	p->fd = fl_userfault_agree(fl_os_userfaultfd(UFFD_USER_MODE_ONLY), FEATURES);
 	if (p->fd < 0)
 		return refusal(p->fd);
 	int result = fl_os_fstat(p->fd, &file);
