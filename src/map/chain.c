@@ -105,13 +105,13 @@ int fl_chain_turn(struct fl_chain *chain, struct fl_pageset *content, size_t npa
 {
 	int result = 0;
 
-	fl_pageset_remove(&chain->gone, 0, chain->gone.npages);
+	fl_pageset_cut(&chain->gone, 0);
 	for (size_t page = next(chain, content, 0, npages); page < npages && result == 0;
 	     page = next(chain, content, page, npages)) {
 		size_t end = fl_min(fl_align_down(page, PIECE) + PIECE, npages);
 		page = turn_run(chain, content, page, end, &result);
 	}
-	fl_pageset_remove(&chain->held, npages, chain->held.npages);
-	fl_pageset_remove(&chain->changed, 0, chain->changed.npages);
+	fl_pageset_cut(&chain->held, npages);
+	fl_pageset_cut(&chain->changed, 0);
 	return result;
 }

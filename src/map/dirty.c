@@ -414,9 +414,9 @@ void fl_dirty_shrink(struct fallow_map *map, size_t npages)
 	if (!d->tracked)
 		return;
 	fl_lock_take(&map->lock);
-	fl_pageset_remove(&d->known, npages, d->known.npages);
-	fl_pageset_remove(&d->held, npages, d->held.npages);
-	fl_pageset_remove(&d->written, npages, d->written.npages);
-	fl_pageset_remove(&d->discarded, npages, d->discarded.npages);
+	fl_pageset_cut(&d->known, npages);
+	fl_pageset_cut(&d->held, npages);
+	fl_pageset_cut(&d->written, npages);
+	fl_pageset_cut(&d->discarded, npages);
 	fl_lock_put(&map->lock);
 }

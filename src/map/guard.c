@@ -166,7 +166,7 @@ int fl_guard_resize(struct fl_guard *guard, size_t npages)
 	if (npages > guard->npages)
 		result = grow(guard, npages);
 	else
-		fl_pageset_remove(&guard->open, fl_div_up(npages, guard->block_pages), guard->open.npages);
+		fl_pageset_cut(&guard->open, fl_div_up(npages, guard->block_pages));
 	if (result == 0)
 		guard->npages = npages;
 	fl_lock_put(&guard->lock);

@@ -1,80 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sets of pages as a radix tree of three levels.
+ * Adding to sets, taking from them, and looking for the next page, a word of a leaf at a time.
  */
 #include "map/pageset.h"
 
-#include <errno.h>
-
 #include "base/bits.h"
-#include "meta/meta.h"
 
-#define LEAF_PAGES 32768
-#define MIDDLE_LEAVES 512
-#define MIDDLE_PAGES ((size_t)LEAF_PAGES * MIDDLE_LEAVES)
-
-struct leaf {
-	uint64_t words[LEAF_PAGES / FL_WORD_BITS];
-};
-
-struct fl_pageset_middle {
-	struct leaf *leaves[MIDDLE_LEAVES];
-};
-
-static size_t top_size(const struct fl_pageset *set)
-{
-	return fl_div_up(set->npages, MIDDLE_PAGES) * sizeof(set->top[0]);
-}
+#define LEAF_SHIFT 15
+#define LEAF_PAGES ((size_t)1 << LEAF_SHIFT)
 
 int fl_pageset_create(struct fl_pageset *set, size_t npages)
 {
-	*set = (struct fl_pageset){ .npages = npages };
-	set->top = fl_meta_alloc(top_size(set));
-	return set->top ? 0 : -ENOMEM;
+	set->count = 0;
+	return fl_pagetree_create(&set->tree, npages, LEAF_SHIFT, LEAF_PAGES / 8);
 }
 
 void fl_pageset_destroy(struct fl_pageset *set)
 {
-	for (size_t i = 0; i < fl_div_up(set->npages, MIDDLE_PAGES); i++) {
-		struct fl_pageset_middle *middle = set->top[i];
-		for (size_t j = 0; middle && j < MIDDLE_LEAVES; j++) {
-			if (middle->leaves[j])
-				fl_meta_free(middle->leaves[j], sizeof(struct leaf));
-		}
-		if (middle)
-			fl_meta_free(middle, sizeof(*middle));
-	}
-	fl_meta_free(set->top, top_size(set));
-}
-
-static struct leaf *leaf_of(const struct fl_pageset *set, size_t page)
-{
-	const struct fl_pageset_middle *middle = set->top[page / MIDDLE_PAGES];
-
-	return middle ? middle->leaves[page / LEAF_PAGES % MIDDLE_LEAVES] : NULL;
-}
-
-static bool make_leaf(struct fl_pageset *set, size_t page)
-{
-	struct fl_pageset_middle **middle = &set->top[page / MIDDLE_PAGES];
-
-	if (*middle == NULL)
-		*middle = fl_meta_alloc(sizeof(**middle));
-	if (*middle == NULL)
-		return false;
-	struct leaf **leaf = &(*middle)->leaves[page / LEAF_PAGES % MIDDLE_LEAVES];
-	if (*leaf == NULL)
-		*leaf = fl_meta_alloc(sizeof(**leaf));
-	return *leaf != NULL;
+	fl_pagetree_destroy(&set->tree);
 }
 
 int fl_pageset_reserve(struct fl_pageset *set, size_t first, size_t end)
 {
-	for (size_t page = fl_align_down(first, LEAF_PAGES); page < end; page += LEAF_PAGES) {
-		if (!make_leaf(set, page))
-			return -ENOMEM;
-	}
-	return 0;
+	return fl_pagetree_reserve(&set->tree, first, end);
 }
 
 /* The next piece of [page, end) that lies in one word of one leaf: its mask, and where the piece after it begins. */
@@ -84,10 +32,10 @@ static uint64_t piece(size_t page, size_t end, size_t *next)
 	return fl_bits_mask(page % FL_WORD_BITS, (unsigned int)(*next - page));
 }
 
-/* The word that holds a page. */
-static uint64_t *word_of(struct leaf *leaf, size_t page)
+/* The word of a leaf that holds a page. */
+static uint64_t *word_of(uint64_t *leaf, size_t page)
 {
-	return &leaf->words[page % LEAF_PAGES / FL_WORD_BITS];
+	return &leaf[page % LEAF_PAGES / FL_WORD_BITS];
 }
 
 /* Where the leaf of a page ends. */
@@ -99,7 +47,7 @@ static size_t leaf_end(size_t page)
 void fl_pageset_add(struct fl_pageset *set, size_t first, size_t end)
 {
 	for (size_t page = first, next; page < end; page = next) {
-		uint64_t mask = piece(page, end, &next), *word = word_of(leaf_of(set, page), page);
+		uint64_t mask = piece(page, end, &next), *word = word_of(fl_pagetree_leaf(&set->tree, page), page);
 		set->count += (size_t)__builtin_popcountll(mask & ~*word);
 		*word |= mask;
 	}
@@ -108,7 +56,7 @@ void fl_pageset_add(struct fl_pageset *set, size_t first, size_t end)
 void fl_pageset_remove(struct fl_pageset *set, size_t first, size_t end)
 {
 	for (size_t page = first, next; page < end; page = next) {
-		struct leaf *leaf = leaf_of(set, page);
+		uint64_t *leaf = fl_pagetree_leaf(&set->tree, page);
 		if (leaf == NULL) {
 			next = leaf_end(page);
 			continue;
@@ -119,12 +67,17 @@ void fl_pageset_remove(struct fl_pageset *set, size_t first, size_t end)
 	}
 }
 
+void fl_pageset_cut(struct fl_pageset *set, size_t first)
+{
+	fl_pageset_remove(set, first, set->tree.npages);
+}
+
 size_t fl_pageset_count(const struct fl_pageset *set, size_t first, size_t end)
 {
 	size_t n = 0;
 
 	for (size_t page = first, next; page < end; page = next) {
-		struct leaf *leaf = leaf_of(set, page);
+		uint64_t *leaf = fl_pagetree_leaf(&set->tree, page);
 		if (leaf == NULL) {
 			next = leaf_end(page);
 			continue;
@@ -137,9 +90,9 @@ size_t fl_pageset_count(const struct fl_pageset *set, size_t first, size_t end)
 size_t fl_pageset_next(const struct fl_pageset *set, size_t first, size_t end)
 {
 	for (size_t page = first; page < end; page = leaf_end(page)) {
-		const struct leaf *leaf = leaf_of(set, page);
+		const uint64_t *leaf = fl_pagetree_leaf(&set->tree, page);
 		size_t start = fl_align_down(page, LEAF_PAGES), nbits = fl_min(end - start, LEAF_PAGES);
-		size_t at = leaf ? fl_bitmap_next(leaf->words, nbits, page - start) : nbits;
+		size_t at = leaf ? fl_bitmap_next(leaf, nbits, page - start) : nbits;
 		if (at < nbits)
 			return start + at;
 	}
@@ -149,9 +102,9 @@ size_t fl_pageset_next(const struct fl_pageset *set, size_t first, size_t end)
 size_t fl_pageset_next_absent(const struct fl_pageset *set, size_t first, size_t end)
 {
 	for (size_t page = first; page < end; page = leaf_end(page)) {
-		const struct leaf *leaf = leaf_of(set, page);
+		const uint64_t *leaf = fl_pagetree_leaf(&set->tree, page);
 		size_t start = fl_align_down(page, LEAF_PAGES), nbits = fl_min(end - start, LEAF_PAGES);
-		size_t at = leaf ? fl_bitmap_next_clear(leaf->words, nbits, page - start) : page - start;
+		size_t at = leaf ? fl_bitmap_next_clear(leaf, nbits, page - start) : page - start;
 		if (at < nbits)
 			return start + at;
 	}

@@ -57,8 +57,8 @@ static int shrink(struct fallow_map *map, size_t length)
 	fl_guard_resize(&map->guard, length / map->page_size);
 	fl_dirty_shrink(map, length / map->page_size);
 	fl_lock_take(&map->lock);
-	fl_pageset_remove(&map->populated, length / map->page_size, map->populated.npages);
-	fl_volatile_forget(map, length / map->page_size, map->populated.npages);
+	fl_pageset_cut(&map->populated, length / map->page_size);
+	fl_volatile_forget(map, length / map->page_size, map->reserve / map->page_size);
 	fl_lock_put(&map->lock);
 	return 0;
 }

@@ -383,7 +383,7 @@ static void release_up_to(struct fallow_snapshot *s, size_t first, size_t end)
 /* Copy and write the next run of pending pages. False when there is none. */
 static bool write_pending(struct fallow_snapshot *s, int *result)
 {
-	size_t npages = s->pending.npages;
+	size_t npages = s->pending.tree.npages;
 	struct fl_copy copy;
 
 	fl_lock_take(&s->lock);

@@ -2,14 +2,13 @@
 /*
  * Witnesses: what pages are known by, one word of each that is not zero, kept outside of them.
  *
- * A page that the kernel took reads as zero; so a page whose witness is in its place was not taken. Witnesses lie in a
- * radix tree of the shape of a page set's, 8 bytes a page. Making room (fl_witness_reserve()) excludes everything else;
- * whoever holds a page's range may use its witness.
+ * A page that the kernel took reads as zero; so a page whose witness is in its place was not taken. Witnesses take 8 bytes a
+ * page. Making room (fl_witnesses_reserve()) excludes everything else; whoever holds a page's range may use its witness.
  */
 #ifndef FL_MAP_WITNESS_H
 #define FL_MAP_WITNESS_H
 
-#include "base/base.h"
+#include "map/pagetree.h"
 
 struct fl_witness {
 	uint32_t value; /* 0: the page held nothing but zeros */
@@ -18,8 +17,7 @@ struct fl_witness {
 };
 
 struct fl_witnesses {
-	size_t npages; /* fixed */
-	struct fl_witness_middle **top;
+	struct fl_pagetree tree;
 };
 
 /* Room for witnesses of pages below npages, none yet. 0 or -ENOMEM. */
