@@ -14,10 +14,12 @@ scratch
 not_emulated="
 	test/unit/backings-bring-in-and-give-back
 	test/unit/closed-units-open-as-they-were
+	test/unit/eager-slabs-come-in-by-granules
 	test/unit/extents-agree-with-a-model
 	test/unit/extents-decay
 	test/unit/files-with-contents-are-not-zero
 	test/unit/fork-while-threads-allocate
+	test/unit/huge-pages-are-known-for-what-they-are
 	test/unit/requests-wait-for-purges"
 
 cmocka aarch64-linux-gnu-gcc

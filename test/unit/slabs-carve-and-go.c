@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Proves for every class that a slab carves all its slots, each once and in its place, populating no further than it has
- * carved, or by whole granules when it will be used up soon; that every granule of it is known by the map; that a slab goes
- * as a whole; and that a slab which cannot be populated any further says so and stays as it was.
+ * carved; that every granule of it is known by the map; that a slab goes as a whole; and that a slab which cannot be
+ * populated any further says so and stays as it was.
  */
 #include "heap/slab.h"
-
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/bits.h"
 #include "diag/options.h"
@@ -41,24 +37,10 @@ static int destroy_arena(void **state)
 	return 0;
 }
 
-static int create_faulting_arena(void **state)
-{
-	struct fl_arena_options options = {
-		.region = {
-			.backing = { .kind = FALLOW_BACKING_ANON, .populate = FALLOW_POPULATE_NONE, .fd = -1, .node = -1 },
-			.reserve = 64 * FL_MIB, .decay = 0, .thp = FALLOW_THP_NEVER,
-		},
-	};
-
-	(void)state;
-	arena = (struct fallow_arena){ 0 };
-	return fl_arena_create(&arena, &options);
-}
-
-static struct fl_slab *create(unsigned int class, bool eager)
+static struct fl_slab *create(unsigned int class)
 {
 	struct fl_failure failure;
-	struct fl_slab *slab = fl_slab_create(&arena, ID, class, fl_classes[class].ngranules, eager, &failure);
+	struct fl_slab *slab = fl_slab_create(&arena, ID, class, fl_classes[class].ngranules, false, &failure);
 
 	assert_non_null(slab);
 	assert_int_equal(failure.reason, FALLOW_REASON_NONE);
@@ -98,7 +80,7 @@ static void every_slot_is_carved_once(void **state)
 	(void)state;
 	for (unsigned int class = 0; class < FL_NCLASSES; class++) {
 		const struct fl_class *c = &fl_classes[class];
-		struct fl_slab *slab = create(class, false);
+		struct fl_slab *slab = create(class);
 		uint64_t seen[SLOTS_MOST / 64] = { 0 };
 		size_t ncarved = 0, least = fl_max(FL_GRANULE, fl_os_page_size());
 
@@ -131,7 +113,7 @@ static void touched_memory_is_not_zero(void **state)
 
 	(void)state;
 	arena.region->decay = FL_DECAY_NEVER;
-	struct fl_slab *slab = create(0, false);
+	struct fl_slab *slab = create(0);
 	fl_slab_carve(slab, &failure);
 	fl_slab_destroy(slab, &arena);
 	assert_int_equal(fl_arena_take(&arena, arena.region, 2, 1, 2, FL_USE_UNKNOWN, &extent, &zero).reason, FALLOW_REASON_NONE);
@@ -156,7 +138,7 @@ static void a_slab_that_cannot_grow_stays(void **state)
 
 	(void)state;
 	need_small_pages();
-	struct fl_slab *slab = create(class, false);
+	struct fl_slab *slab = create(class);
 	size_t rest = arena.region->limit / FL_GRANULE - 1;
 	size_t ncarved = see(slab, fl_slab_carve(slab, &failure), seen);
 	assert_int_equal(fl_arena_take(&arena, arena.region, rest, 1, rest, FL_USE_UNKNOWN, &extent, &zero).reason, FALLOW_REASON_NONE);
@@ -176,43 +158,11 @@ static void a_slab_that_cannot_grow_stays(void **state)
 	assert_int_equal(arena.taken, 0);
 }
 
-static size_t npresent(const struct fl_slab *slab)
-{
-	unsigned char present[32 * FL_GRANULE / 4096];
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), npages = slab->ngranules * FL_GRANULE / page, n = 0;
-
-	assert_true(npages <= sizeof(present));
-	assert_int_equal(mincore(slab->start, npages * page, present), 0);
-	for (size_t i = 0; i < npages; i++)
-		n += present[i] & 1;
-	return n * page;
-}
-
-/* A granule at a time, by one call and not by a fault for each page. */
-static void eager_slabs_are_there_before_use(void **state)
-{
-	unsigned int class = FL_NCLASSES - 1;
-	struct fl_failure failure;
-
-	(void)state;
-	need_small_pages();
-	for (int eager = 0; eager <= 1; eager++) {
-		struct fl_slab *slab = create(class, eager);
-		assert_int_equal(npresent(slab), eager ? FL_GRANULE : 0);
-		for (size_t n = 1; !fl_slab_is_carved(slab); n++) {
-			assert_non_null(fl_slab_carve(slab, &failure));
-			assert_int_equal(npresent(slab), eager ? n * FL_GRANULE : n * (size_t)sysconf(_SC_PAGESIZE));
-		}
-		fl_slab_destroy(slab, &arena);
-	}
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_slot_is_carved_once, create_arena, destroy_arena),
 		cmocka_unit_test_setup_teardown(touched_memory_is_not_zero, create_arena, destroy_arena),
-		cmocka_unit_test_setup_teardown(eager_slabs_are_there_before_use, create_faulting_arena, destroy_arena),
 		cmocka_unit_test_setup_teardown(a_slab_that_cannot_grow_stays, create_arena, destroy_arena),
 	};
 
