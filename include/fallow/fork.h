@@ -19,10 +19,10 @@
  * where ordinary memory would have to take their place. So it does for a map that is tracked or of which a snapshot is
  * being taken. What a device reads into such a page while fork is called (O_DIRECT) may be lost.
  *
- * With libfallow-malloc, fork(2) itself fails. With libfallow only fallow_fork() can: there, and in what libc forks by
- * itself (daemon, forkpty), all that could fail goes on, REFUSE as AUTO, with a line on stderr where that may end in
- * SIGBUS. vfork, posix_spawn, system and popen share memory until the program is executed, and are left alone; so are
- * clone(2) and _Fork.
+ * With libfallow-malloc, fork(2) itself fails. With libfallow, and in static programs of musl's, only fallow_fork() can:
+ * there, and in what libc forks by itself (daemon, forkpty), all that could fail goes on, REFUSE as AUTO, with a line on
+ * stderr where that may end in SIGBUS. vfork, posix_spawn, system and popen share memory until the program is executed, and
+ * are left alone; so are clone(2) and _Fork.
  *
  * Ordinary memory needs nothing of this. Shared memory (memfds, files) is the same bytes in parent and child: an arena on
  * it may be used by one of the two only.

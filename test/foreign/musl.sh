@@ -29,14 +29,21 @@ done
 
 cat >"$scratch/user.c" <<'END'
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 int main(void)
 {
+	int status = -1;
 	for (size_t i = 1; i < 10000; i++) {
 		char *block = malloc(i);
 		block[i - 1] = 1;
 		free(realloc(block, 2 * i));
 	}
-	return malloc((size_t)64 << 20) != NULL; /* beyond the limit */
+	if (malloc((size_t)64 << 20) != NULL) /* beyond the limit */
+		return 1;
+	if (fork() == 0)
+		_exit(malloc(100000) == NULL);
+	return wait(&status) < 0 || status != 0;
 }
 END
 libraries=$scratch/build/.libs
