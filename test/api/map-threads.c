@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "test/api/map-kinds.h"
+#include "test/api/map-duel.h"
 
 #define NPAGES 512
 #define NTHREADS 4
@@ -94,46 +94,18 @@ static void every_kind(void **state)
 	}
 }
 
-struct duellist {
-	pthread_t thread;
-	struct fallow_map *map;
-	pthread_barrier_t *barrier;
-	size_t offset;
-	int result;
-};
-
-static void *duel(void *argument)
-{
-	struct duellist *duellist = argument;
-
-	pthread_barrier_wait(duellist->barrier);
-	duellist->result = fallow_map_populate(duellist->map, duellist->offset, 64 * page, FALLOW_POPULATE_WRITE);
-	return NULL;
-}
-
 /* Each fits alone, both do not: overlapping or apart, one succeeds and one says no. */
 static void one_of_two_wins(void **state)
 {
 	struct fallow_map_options options = map_options(&map_kinds[0], NPAGES * page);
 	options.limit = 80 * page;
 	struct fallow_map *map = map_create(&options);
-	struct duellist duellists[2];
-	pthread_barrier_t barrier;
 
 	(void)state;
-	assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
 	for (size_t round = 0; round < NDUELS; round++) {
-		for (size_t i = 0; i < 2; i++) {
-			duellists[i] = (struct duellist){ .map = map, .barrier = &barrier, .offset = i * (round & 1 ? 32 : 64) * page };
-			assert_int_equal(pthread_create(&duellists[i].thread, NULL, duel, &duellists[i]), 0);
-		}
-		for (size_t i = 0; i < 2; i++)
-			pthread_join(duellists[i].thread, NULL);
-		assert_int_equal(duellists[0].result + duellists[1].result, -ENOMEM);
-		assert_int_equal(map_populated(map), 64 * page);
+		map_duel(map, (round & 1 ? 32 : 64) * page, 64 * page);
 		assert_int_equal(fallow_map_discard(map, 0, NPAGES * page), 0);
 	}
-	pthread_barrier_destroy(&barrier);
 	map_end(map, &options);
 }
 

@@ -104,6 +104,17 @@ static int take_and_change(struct fallow_map *map, int image, enum fallow_snapsh
 	return result;
 }
 
+/* So many images, one after the other, make the content of before the change. */
+static void must_have_instant(int image, int nimages)
+{
+	struct fallow_map *restored = snapshot_restored(image, LENGTH);
+
+	for (int i = 1; i < nimages; i++)
+		must_equal(fallow_snapshot_restore(restored, image, NULL), 0);
+	must(pattern_holds((char *)fallow_map_base(restored) + FILLED, FILLED, 1));
+	fallow_map_destroy(restored);
+}
+
 static bool take_fails(const struct map_kind *kind, unsigned long nth)
 {
 	struct fallow_map_options options = map_options(kind, LENGTH);
@@ -118,11 +129,8 @@ static bool take_fails(const struct map_kind *kind, unsigned long nth)
 	must_equal(nfds(), before);
 	must_equal(snapshot_nprotected(map), 0);
 	must(pattern_holds((char *)fallow_map_base(map) + FILLED, FILLED, 2));
-	if (result == 0) {
-		struct fallow_map *restored = snapshot_restored(image, LENGTH);
-		must(pattern_holds((char *)fallow_map_base(restored) + FILLED, FILLED, 1));
-		fallow_map_destroy(restored);
-	}
+	if (result == 0)
+		must_have_instant(image, 1);
 	close(image);
 	map_end(map, &options);
 	return reached;
@@ -151,12 +159,8 @@ static bool changes_fail(const struct map_kind *kind, unsigned long nth)
 	must(stopped == 0 || stopped == -ENOENT);
 	must_equal(nfds(), before);
 	must_equal(snapshot_nprotected(map), 0);
-	if (result == 0) {
-		struct fallow_map *restored = snapshot_restored(image, LENGTH);
-		must_equal(fallow_snapshot_restore(restored, image, NULL), 0);
-		must(pattern_holds((char *)fallow_map_base(restored) + FILLED, FILLED, 1));
-		fallow_map_destroy(restored);
-	}
+	if (result == 0)
+		must_have_instant(image, 2);
 	close(image);
 	map_end(map, &options);
 	return reached;

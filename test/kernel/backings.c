@@ -151,20 +151,27 @@ const struct backing endless_backings[NENDLESS] = {
 	},
 };
 
+int backing_file(const char *directory)
+{
+	char path[256];
+
+	if (directory == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/file", directory);
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	must(fd >= 0);
+	return fd;
+}
+
 struct fallow_arena_options backing_options(const struct backing *backing)
 {
 	struct fallow_arena_options options = FALLOW_ARENA_OPTIONS_INIT;
-	char path[256];
 
 	options.backing = backing->backing;
 	options.share = backing->share;
 	options.page_size = backing->page_size;
 	options.limit = backing->limit;
-	if (backing->directory != NULL) {
-		snprintf(path, sizeof(path), "%s/file", backing->directory);
-		options.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		must(options.fd >= 0);
-	}
+	options.fd = backing_file(backing->directory);
 	return options;
 }
 

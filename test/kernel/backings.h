@@ -43,6 +43,9 @@ extern const struct backing finite_backings[NFINITE];
 #define NENDLESS 2
 extern const struct backing endless_backings[NENDLESS];
 
+/* A file made anew in a directory, which the caller closes; -1 for none where there is no directory. */
+int backing_file(const char *directory);
+
 /* Options for an arena on it, with its file open as fd (the caller closes it) where it has one. */
 struct fallow_arena_options backing_options(const struct backing *backing);
 

@@ -7,26 +7,17 @@
 #include <errno.h>
 
 #include "test/api/map-kinds.h"
-#include "test/kernel/backings.h"
+#include "test/kernel/map-places.h"
 #include "test/lib/lives.h"
 #include "test/unit/random.h"
 
-#define MiB ((size_t)1 << 20)
 #define NPAGES 4096
-#define NPAGES_HUGE 32
+#define NPAGES_HUGE MAP_PLACE_NHUGE
 #define NWRITES 1000000
 #define NRANGES 64
 /* At most between two other calls; a huge page takes long to clear. */
 #define NWRITES_SMALL 1024
 #define NWRITES_HUGE 64
-
-struct subject {
-	const char *name;
-	struct fallow_map_options options;
-	struct place place;
-	const char *directory;     /* where the map's file is made */
-	bool populating_counts;    /* as a write, of what is there */
-};
 
 struct model {
 	struct fallow_map *map;
@@ -34,7 +25,7 @@ struct model {
 	size_t page;
 	size_t npages;
 	uint64_t random;
-	bool populating_counts;
+	bool populating_counts;    /* as a write, of what is there */
 	bool guarded;              /* everything is populated at all times */
 	bool written[NPAGES];
 	bool discarded[NPAGES];
@@ -162,14 +153,13 @@ static void work(struct model *m)
 
 static void track(void *argument)
 {
-	const struct subject *subject = argument;
-	struct fallow_map_options options = subject->options;
-	struct backing backing = { .directory = subject->directory };
+	const struct map_place *place = argument;
+	struct fallow_map_options options = map_place_options(place);
 	static struct model m;
 
-	options.fd = backing_options(&backing).fd;
 	options.length = options.page_size ? NPAGES_HUGE * options.page_size : NPAGES * (size_t)sysconf(_SC_PAGESIZE);
-	m = (struct model){ .map = map_create(&options), .random = SEED, .populating_counts = subject->populating_counts };
+	m = (struct model){ .map = map_create(&options), .random = SEED };
+	m.populating_counts = place->place.ext4 != 0 && options.share != FALLOW_SHARE_PRIVATE;
 	m.base = fallow_map_base(m.map);
 	m.page = fallow_map_page_size(m.map);
 	m.npages = options.length / m.page;
@@ -181,59 +171,21 @@ static void track(void *argument)
 	for (size_t page = 0; page < there; page++)
 		m.held[page] = true;
 	work(&m);
-	printf("%s: %llu writes, %llu pages told of\n", subject->name, (unsigned long long)m.nwritten,
+	printf("%s: %llu writes, %llu pages told of\n", place->name, (unsigned long long)m.nwritten,
 	       (unsigned long long)m.ntold);
 	must(m.ntold > m.nwritten / 8);
-	fallow_map_destroy(m.map);
+	map_end(m.map, &options);
 }
 
 static void misses_none(void **state)
 {
-	struct subject *subject = *state;
+	struct map_place *place = *state;
 
-	assert_lives(&subject->place, track, subject);
+	assert_lives(&place->place, track, place);
 }
-
-#define OPTIONS(...) { .size = sizeof(struct fallow_map_options), .fd = -1, .node = -1, __VA_ARGS__ }
 
 int main(void)
 {
-	static struct subject subjects[] = {
-		{ .name = "anonymous", .options = OPTIONS(.backing = FALLOW_BACKING_ANON, .thp = FALLOW_THP_NEVER) },
-		{ .name = "anonymous, huge", .options = OPTIONS(.backing = FALLOW_BACKING_ANON, .thp = FALLOW_THP_ALWAYS) },
-		{ .name = "anonymous, shared", .options = OPTIONS(.share = FALLOW_SHARE_SHARED) },
-		{ .name = "memfd, private",
-		  .options = OPTIONS(.backing = FALLOW_BACKING_MEMFD, .share = FALLOW_SHARE_PRIVATE) },
-		{ .name = "tmpfs", .options = OPTIONS(.backing = FALLOW_BACKING_FILE), .place.tmpfs = 64 * MiB,
-		  .directory = PLACE_TMPFS },
-		{ .name = "tmpfs, private", .place.tmpfs = 64 * MiB, .directory = PLACE_TMPFS,
-		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .share = FALLOW_SHARE_PRIVATE) },
-		{ .name = "ext4", .options = OPTIONS(.backing = FALLOW_BACKING_FILE), .place.ext4 = 64 * MiB,
-		  .directory = PLACE_EXT4, .populating_counts = true },
-		{ .name = "ext4, private", .place.ext4 = 64 * MiB, .directory = PLACE_EXT4,
-		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .share = FALLOW_SHARE_PRIVATE) },
-		{ .name = "hugetlb", .place.huge_2m = NPAGES_HUGE,
-		  .options = OPTIONS(.backing = FALLOW_BACKING_HUGETLB, .page_size = 2 * MiB) },
-		{ .name = "hugetlb memfd", .place.huge_2m = NPAGES_HUGE,
-		  .options = OPTIONS(.backing = FALLOW_BACKING_MEMFD, .page_size = 2 * MiB) },
-		{ .name = "hugetlbfs", .place = { .huge_2m = NPAGES_HUGE, .hugetlbfs = PLACE_UNSIZED },
-		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .page_size = 2 * MiB), .directory = PLACE_HUGETLBFS },
-		{ .name = "hugetlbfs, private", .place = { .huge_2m = 2 * NPAGES_HUGE, .hugetlbfs = PLACE_UNSIZED },
-		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .share = FALLOW_SHARE_PRIVATE, .page_size = 2 * MiB),
-		  .directory = PLACE_HUGETLBFS },
-		{ .name = "tmpfs, guard", .place.tmpfs = 64 * MiB, .directory = PLACE_TMPFS,
-		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .guard = FALLOW_GUARD_TRAP) },
-		{ .name = "hugetlb, guard", .place.huge_2m = NPAGES_HUGE,
-		  .options = OPTIONS(.backing = FALLOW_BACKING_HUGETLB, .guard = FALLOW_GUARD_TRAP, .page_size = 2 * MiB) },
-		{ .name = "hugetlbfs, guard", .place = { .huge_2m = NPAGES_HUGE, .hugetlbfs = PLACE_UNSIZED },
-		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .guard = FALLOW_GUARD_TRAP, .page_size = 2 * MiB),
-		  .directory = PLACE_HUGETLBFS },
-	};
-	struct CMUnitTest tests[sizeof(subjects) / sizeof(subjects[0])];
-	size_t n = sizeof(subjects) / sizeof(subjects[0]);
-
 	printf("seed %llu\n", (unsigned long long)SEED);
-	for (size_t i = 0; i < n; i++)
-		tests[i] = (struct CMUnitTest){ subjects[i].name, misses_none, NULL, NULL, &subjects[i] };
-	return lives_end(_cmocka_run_group_tests("dirty", tests, n, NULL, NULL));
+	return map_places_main("dirty", misses_none, NULL);
 }

@@ -65,12 +65,11 @@ static void of_own_file(void *unused)
 static void of_file_with_content(void *unused)
 {
 	struct fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
-	struct backing backing = { .directory = PLACE_HUGETLBFS };
 
 	(void)unused;
 	options.backing = FALLOW_BACKING_FILE;
 	options.length = NPAGES * HUGE;
-	options.fd = backing_options(&backing).fd;
+	options.fd = backing_file(PLACE_HUGETLBFS);
 	must_equal(ftruncate(options.fd, NPAGES * HUGE), 0);
 	char *page = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, options.fd, BEFORE * HUGE);
 	must(page != MAP_FAILED);

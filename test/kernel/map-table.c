@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "test/api/map-kinds.h"
-#include "test/kernel/backings.h"
+#include "test/kernel/map-places.h"
 #include "test/lib/lives.h"
 
 #define MiB ((size_t)1 << 20)
@@ -17,13 +17,6 @@
 #define NCOLUMNS 8
 #define NROWS 32
 #define ROOM 32
-
-struct column {
-	const char *name;
-	struct fallow_map_options options;
-	struct place place;
-	const char *directory; /* where the map's file is made */
-};
 
 struct table {
 	const char *title; /* of its section */
@@ -202,10 +195,10 @@ static const struct operation {
 
 #define NOPERATIONS (sizeof(operations) / sizeof(operations[0]))
 
-#define OPTIONS(...) { .size = sizeof(struct fallow_map_options), .fd = -1, .node = -1, .length = LENGTH, __VA_ARGS__ }
+#define OPTIONS(...) MAP_OPTIONS(.length = LENGTH, __VA_ARGS__)
 #define POOL (4 * LENGTH / HUGE)
 
-static const struct column columns[] = {
+static const struct map_place columns[] = {
 	{ .name = "anon", .options = OPTIONS(.thp = FALLOW_THP_AUTO) },
 	{ .name = "thp", .options = OPTIONS(.thp = FALLOW_THP_ALWAYS) },
 	{ .name = "memfd", .options = OPTIONS(.backing = FALLOW_BACKING_MEMFD) },
@@ -287,7 +280,7 @@ static void read_tables(void)
 	fclose(page);
 }
 
-static const struct column *column_named(const char *name)
+static const struct map_place *column_named(const char *name)
 {
 	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
 		if (strcmp(columns[i].name, name) == 0)
@@ -298,12 +291,10 @@ static const struct column *column_named(const char *name)
 	return NULL;
 }
 
-static struct subject subject_of(const struct column *column, enum fallow_share share)
+static struct subject subject_of(const struct map_place *column, enum fallow_share share)
 {
-	struct backing backing = { .directory = column->directory };
-	struct subject subject = { .options = column->options };
+	struct subject subject = { .options = map_place_options(column) };
 
-	subject.options.fd = backing_options(&backing).fd;
 	subject.options.share = share;
 	subject.map = map_create(&subject.options);
 	must_equal(fallow_map_populate(subject.map, 0, HALF, FALLOW_POPULATE_WRITE), 0);
@@ -312,7 +303,7 @@ static struct subject subject_of(const struct column *column, enum fallow_share 
 }
 
 /* The row's operation on a map of its own. */
-static void must_answer(const struct operation *operation, const char *cell, const struct column *column,
+static void must_answer(const struct operation *operation, const char *cell, const struct map_place *column,
 			enum fallow_share share)
 {
 	struct subject subject = subject_of(column, share);
@@ -341,7 +332,7 @@ static void check_column(void *argument)
 {
 	const struct job *job = argument;
 	const struct table *table = job->table;
-	const struct column *column = column_named(table->columns[job->column]);
+	const struct map_place *column = column_named(table->columns[job->column]);
 
 	must_equal(table->nrows, NOPERATIONS);
 	for (size_t row = 0; row < NOPERATIONS; row++) {

@@ -18,11 +18,11 @@
 #include <fallow/arena.h>
 #include <fallow/stats.h>
 
+#include "test/kernel/memory-cgroup.h"
 #include "test/lib/lives.h"
 
 #define MiB ((long long)1 << 20)
 #define LIMIT (128 * MiB)
-#define MOUNT "/sys/fs/cgroup/memory"
 #define BLOCK 100000
 
 /* Longer than a lease lasts, and what is known of the group. */
@@ -33,22 +33,6 @@ struct block {
 };
 
 static struct fallow_arena *arena;
-
-/* A file of the group that this process is in, or of one below it. */
-static void name_file(char path[600], const char *file)
-{
-	char line[400], own[300] = "";
-	FILE *groups = fopen("/proc/self/cgroup", "re");
-
-	must(groups != NULL);
-	while (fgets(line, sizeof(line), groups) != NULL) {
-		char *at = strstr(line, ":memory:");
-		if (at != NULL)
-			snprintf(own, sizeof(own), "%.*s", (int)strcspn(at + 8, "\n"), at + 8);
-	}
-	fclose(groups);
-	snprintf(path, 600, MOUNT "%s/%s", own, file);
-}
 
 static int write_number(const char *path, long long number)
 {
@@ -65,17 +49,17 @@ static int write_number(const char *path, long long number)
 
 static int set_limit(long long limit)
 {
-	char path[600];
+	char path[MEMORY_CGROUP_PATH];
 
-	name_file(path, "memory.limit_in_bytes");
+	memory_cgroup_file(path, "memory.limit_in_bytes");
 	return write_number(path, limit);
 }
 
 static long long used(void)
 {
-	char path[600];
+	char path[MEMORY_CGROUP_PATH];
 
-	name_file(path, "memory.usage_in_bytes");
+	memory_cgroup_file(path, "memory.usage_in_bytes");
 	return test_machine_number(path);
 }
 
@@ -163,7 +147,7 @@ static void descend(const char *name, char to[600])
 {
 	char procs[700];
 
-	name_file(to, name);
+	memory_cgroup_file(to, name);
 	test_machine_rmdir_later(to);
 	must_equal(mkdir(to, 0755), 0);
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", to);
@@ -176,7 +160,7 @@ static void above(void *unused)
 	long long before;
 
 	(void)unused;
-	name_file(outer, "memory.usage_in_bytes");
+	memory_cgroup_file(outer, "memory.usage_in_bytes");
 	descend("inner", inner);
 	descend("innermost", inner);
 	start();
@@ -192,8 +176,8 @@ static void used_up_beside(void *unused)
 	long long before;
 
 	(void)unused;
-	name_file(outer, "memory.usage_in_bytes");
-	name_file(other, "other");
+	memory_cgroup_file(outer, "memory.usage_in_bytes");
+	memory_cgroup_file(other, "other");
 	descend("one", one);
 	/* Charged to the one that it is left behind in. */
 	char *held = mmap(NULL, (size_t)LIMIT / 2, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -215,8 +199,8 @@ static void in_a_container(void *unused)
 	(void)unused;
 	must_equal(unshare(CLONE_NEWCGROUP | CLONE_NEWNS), 0);
 	must_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	must_equal(umount2(MOUNT, MNT_DETACH), 0);
-	must_equal(mount("cgroup", MOUNT, "cgroup", 0, "memory"), 0);
+	must_equal(umount2(MEMORY_CGROUP_MOUNT, MNT_DETACH), 0);
+	must_equal(mount("cgroup", MEMORY_CGROUP_MOUNT, "cgroup", 0, "memory"), 0);
 	start();
 	give(take_all(LIMIT, used()));
 }

@@ -5,24 +5,16 @@
  * discarded and cut off at random, also while an image is being written. A model knows what each page holds.
  */
 #include "test/api/snapshot-kinds.h"
-#include "test/kernel/backings.h"
+#include "test/kernel/map-places.h"
 #include "test/lib/lives.h"
 #include "test/unit/random.h"
 
-#define MiB ((size_t)1 << 20)
 #define NPAGES 2048
 #define NPAGES_HUGE 16
 #define NIMAGES 60
 #define NSTEPS 24  /* between two images at most */
 #define NWRITES 32 /* in a step at most */
 #define CHECKED 4096 /* bytes of each page */
-
-struct subject {
-	const char *name;
-	struct fallow_map_options options;
-	struct place place;
-	const char *directory; /* where the map's file is made */
-};
 
 struct model {
 	struct fallow_map *map;
@@ -175,13 +167,11 @@ static void restore(struct fallow_map *map, int image)
 	must_equal(fallow_snapshot_restore(map, image, NULL), 0);
 }
 
-static struct model *start(const struct subject *subject)
+static struct model *start(const struct map_place *place)
 {
-	struct fallow_map_options options = subject->options;
-	struct backing backing = { .directory = subject->directory };
+	struct fallow_map_options options = map_place_options(place);
 	static struct model m;
 
-	options.fd = backing_options(&backing).fd;
 	m.page = options.page_size ? options.page_size : (size_t)sysconf(_SC_PAGESIZE);
 	m.nmost = m.npages = options.page_size ? NPAGES_HUGE : NPAGES;
 	options.length = options.reserve = m.nmost * m.page;
@@ -195,9 +185,9 @@ static struct model *start(const struct subject *subject)
 
 static void chain(void *argument)
 {
-	const struct subject *subject = argument;
+	const struct map_place *place = argument;
 	struct fallow_map_options options = FALLOW_MAP_OPTIONS_INIT;
-	struct model *m = start(subject);
+	struct model *m = start(place);
 	static uint64_t held[NPAGES];
 	int image = memfd_create("image", MFD_CLOEXEC);
 
@@ -212,7 +202,7 @@ static void chain(void *argument)
 		if (i % 8 == 7)
 			resize(m);
 	}
-	printf("%s: %zu of %zu pages in an image of changes\n", subject->name, m->ntotal / m->nimages, m->nmost);
+	printf("%s: %zu of %zu pages in an image of changes\n", place->name, m->ntotal / m->nimages, m->nmost);
 	must_equal(fallow_snapshot_stop(m->map), 0);
 	must_equal(snapshot_nprotected(m->map), 0);
 	must_hold(m->map, m->value, m->guarded ? 0 : m->npages, m->page);
@@ -223,47 +213,20 @@ static void chain(void *argument)
 
 static void restores_each_instant(void **state)
 {
-	struct subject *subject = *state;
+	struct map_place *place = *state;
 
-	assert_lives(&subject->place, chain, subject);
+	assert_lives(&place->place, chain, place);
 }
 
-#define OPTIONS(...) { .size = sizeof(struct fallow_map_options), .fd = -1, .node = -1, __VA_ARGS__ }
+/* Ordinary files cannot be write-protected. */
+static bool suits(const struct map_place *place)
+{
+	return place->place.ext4 == 0;
+}
 
 int main(void)
 {
-	static struct subject subjects[] = {
-		{ .name = "anonymous", .options = OPTIONS(.thp = FALLOW_THP_NEVER) },
-		{ .name = "anonymous, huge", .options = OPTIONS(.thp = FALLOW_THP_ALWAYS) },
-		{ .name = "anonymous, shared", .options = OPTIONS(.share = FALLOW_SHARE_SHARED) },
-		{ .name = "anonymous, guard", .options = OPTIONS(.guard = FALLOW_GUARD_TRAP) },
-		{ .name = "memfd", .options = OPTIONS(.backing = FALLOW_BACKING_MEMFD) },
-		{ .name = "memfd, private",
-		  .options = OPTIONS(.backing = FALLOW_BACKING_MEMFD, .share = FALLOW_SHARE_PRIVATE) },
-		{ .name = "memfd, guard",
-		  .options = OPTIONS(.backing = FALLOW_BACKING_MEMFD, .guard = FALLOW_GUARD_TRAP) },
-		{ .name = "tmpfs", .options = OPTIONS(.backing = FALLOW_BACKING_FILE), .place.tmpfs = 64 * MiB,
-		  .directory = PLACE_TMPFS },
-		{ .name = "tmpfs, private", .place.tmpfs = 64 * MiB, .directory = PLACE_TMPFS,
-		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .share = FALLOW_SHARE_PRIVATE) },
-		{ .name = "hugetlb", .place.huge_2m = NPAGES_HUGE,
-		  .options = OPTIONS(.backing = FALLOW_BACKING_HUGETLB, .page_size = 2 * MiB) },
-		{ .name = "hugetlb memfd", .place.huge_2m = NPAGES_HUGE,
-		  .options = OPTIONS(.backing = FALLOW_BACKING_MEMFD, .page_size = 2 * MiB) },
-		{ .name = "hugetlbfs", .place = { .huge_2m = NPAGES_HUGE, .hugetlbfs = PLACE_UNSIZED },
-		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .page_size = 2 * MiB), .directory = PLACE_HUGETLBFS },
-		{ .name = "hugetlbfs, private", .place = { .huge_2m = 2 * NPAGES_HUGE, .hugetlbfs = PLACE_UNSIZED },
-		  .options = OPTIONS(.backing = FALLOW_BACKING_FILE, .share = FALLOW_SHARE_PRIVATE, .page_size = 2 * MiB),
-		  .directory = PLACE_HUGETLBFS },
-		{ .name = "hugetlb, guard", .place.huge_2m = NPAGES_HUGE,
-		  .options = OPTIONS(.backing = FALLOW_BACKING_HUGETLB, .guard = FALLOW_GUARD_TRAP, .page_size = 2 * MiB) },
-	};
-	struct CMUnitTest tests[sizeof(subjects) / sizeof(subjects[0])];
-	size_t n = sizeof(subjects) / sizeof(subjects[0]);
-
 	snapshot_need();
 	printf("seed %llu\n", (unsigned long long)SEED);
-	for (size_t i = 0; i < n; i++)
-		tests[i] = (struct CMUnitTest){ subjects[i].name, restores_each_instant, NULL, NULL, &subjects[i] };
-	return lives_end(_cmocka_run_group_tests("chains", tests, n, NULL, NULL));
+	return map_places_main("chains", restores_each_instant, suits);
 }

@@ -18,6 +18,7 @@
 
 #include <fallow/stats.h>
 
+#include "test/kernel/memory-cgroup.h"
 #include "test/lib/place.h"
 #include "test/lib/test.h"
 
@@ -46,32 +47,21 @@ static size_t size;
 static int (*last_failure)(struct fallow_failure *failure);
 static pthread_barrier_t all_told;
 
-/* The group that this process is in, version 1. */
-static void name_file(char *path, size_t length, const char *file)
+static void name_file(char path[MEMORY_CGROUP_PATH], const char *file)
 {
-	char line[512], own[400] = "";
-	FILE *groups = fopen("/proc/self/cgroup", "re");
-
-	must(groups != NULL);
-	while (fgets(line, sizeof(line), groups) != NULL) {
-		char *at = strstr(line, ":memory:");
-		if (at != NULL)
-			snprintf(own, sizeof(own), "%.*s", (int)strcspn(at + 8, "\n"), at + 8);
-	}
-	fclose(groups);
-	snprintf(path, length, "/sys/fs/cgroup/memory%s/%s", own, file);
+	memory_cgroup_file(path, file);
 	if (access(path, R_OK) != 0) /* in a container's namespace */
-		snprintf(path, length, "/sys/fs/cgroup/memory/fallow-place/%s", file);
+		snprintf(path, MEMORY_CGROUP_PATH, MEMORY_CGROUP_MOUNT "/fallow-place/%s", file);
 }
 
 /* What can still be had: what is not used, and page cache that can be reclaimed. */
 static long long there_is(void)
 {
-	char usage[600], stat[600], limit[600];
+	char usage[MEMORY_CGROUP_PATH], stat[MEMORY_CGROUP_PATH], limit[MEMORY_CGROUP_PATH];
 
-	name_file(usage, sizeof(usage), "memory.usage_in_bytes");
-	name_file(stat, sizeof(stat), "memory.stat");
-	name_file(limit, sizeof(limit), "memory.limit_in_bytes");
+	name_file(usage, "memory.usage_in_bytes");
+	name_file(stat, "memory.stat");
+	name_file(limit, "memory.limit_in_bytes");
 	long long there = test_machine_number(limit) - test_machine_number(usage) +
 			  test_machine_field(stat, "total_inactive_file") + test_machine_field(stat, "total_active_file");
 	must(there > 0);

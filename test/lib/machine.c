@@ -60,7 +60,7 @@ static int read_text(const char *path, char *text, size_t length)
 	return got < 0 ? -EIO : 0;
 }
 
-static int write_text(const char *path, const char *text)
+int test_machine_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	int error = 0;
@@ -128,7 +128,7 @@ static bool undo(char *change)
 	if (strcmp(change, "set") != 0 || value == NULL)
 		return false;
 	*value++ = '\0';
-	return write_text(path, value) == 0;
+	return test_machine_write(path, value) == 0;
 }
 
 /* Undo what is written down, last change first. The caller has the lock. */
@@ -270,5 +270,5 @@ int test_machine_set(const char *path, const char *value)
 		return error;
 	old[strcspn(old, "\n")] = '\0';
 	test_machine_set_later(path, old);
-	return write_text(path, value);
+	return test_machine_write(path, value);
 }

@@ -30,6 +30,9 @@ void test_machine_end(void);
 /* Write value into a file of /proc or /sys; its present content comes back at the end. 0 or -errno. */
 int test_machine_set(const char *path, const char *value);
 
+/* The same without putting anything back: there is nothing to, or the caller sees to it. */
+int test_machine_write(const char *path, const char *value);
+
 /* Write down how to undo something that the caller does next: write value, unmount, remove the directory (cgroup). */
 void test_machine_set_later(const char *path, const char *value);
 void test_machine_unmount_later(const char *path);

@@ -77,19 +77,6 @@ static int set_number(const char *path, long value)
 	return test_machine_set(path, text);
 }
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		error = -errno;
-	close(fd);
-	return error;
-}
-
 /* Make a directory, or a cgroup, that goes at the end. */
 static int make(const char *path)
 {
@@ -113,7 +100,7 @@ static void set_pool(struct setup *setup, const char *pool, long npages)
 		lacks(setup, "%s cannot be written", path);
 	had = test_machine_number(path);
 	if (had < npages) {
-		write_text("/proc/sys/vm/compact_memory", "1");
+		test_machine_write("/proc/sys/vm/compact_memory", "1");
 		set_number(path, npages);
 		had = test_machine_number(path);
 	}
@@ -146,7 +133,7 @@ static void make_memory_cgroup(struct setup *setup)
 		lacks(setup, "%s: %s", setup->memory_cgroup, strerror(errno));
 	snprintf(path, sizeof(path), "%s/memory.limit_in_bytes", setup->memory_cgroup);
 	snprintf(line, sizeof(line), "%zu", setup->place->memory_cgroup);
-	if (write_text(path, line) < 0)
+	if (test_machine_write(path, line) < 0)
 		lacks(setup, "%s cannot be written", path);
 }
 
@@ -162,10 +149,10 @@ static void make_hugetlb_cgroup(struct setup *setup)
 	}
 	if (test_machine_field(control, "hugetlb") < 0)
 		test_machine_set_later(control, "-hugetlb");
-	if (write_text(control, "+hugetlb") < 0)
+	if (test_machine_write(control, "+hugetlb") < 0)
 		lacks(setup, "the hugetlb controller cannot be switched on");
 	snprintf(value, sizeof(value), "%zu", setup->place->hugetlb_cgroup);
-	if (make(HUGETLB_CGROUP) < 0 || write_text(HUGETLB_CGROUP "/hugetlb.2MB.max", value) < 0)
+	if (make(HUGETLB_CGROUP) < 0 || test_machine_write(HUGETLB_CGROUP "/hugetlb.2MB.max", value) < 0)
 		lacks(setup, HUGETLB_CGROUP ": %s", strerror(errno));
 }
 
@@ -185,7 +172,7 @@ static void limit_commit(struct setup *setup)
 	snprintf(text, sizeof(text), "%ld", test_machine_number(in_force));
 	test_machine_set_later(in_force, text);
 	snprintf(text, sizeof(text), "%ld", limit);
-	if (write_text(kbytes, text) < 0 ||
+	if (test_machine_write(kbytes, text) < 0 ||
 	    set_number("/proc/sys/vm/admin_reserve_kbytes", COMMIT_OF_OTHERS_KB) < 0 ||
 	    set_number("/proc/sys/vm/overcommit_memory", 2) < 0)
 		lacks(setup, "overcommit cannot be set");
@@ -292,7 +279,7 @@ static void join(struct setup *setup, const char *cgroup)
 	char path[600];
 
 	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
-	if (write_text(path, "0") < 0)
+	if (test_machine_write(path, "0") < 0)
 		lacks(setup, "%s cannot be joined", cgroup);
 }
 
