@@ -20,6 +20,7 @@
 #define PATH_LENGTH 64
 #define CHUNK 65536
 #define NFIELDS_MAX 4096
+#define SCOPE_NOBODY 3 /* of kernel.yama.ptrace_scope */
 
 static int parse(const char *text, struct argp_state *state)
 {
@@ -177,21 +178,26 @@ static bool find_record(struct fl_process *process, const char *name)
 	return false;
 }
 
-/* Why its memory cannot be opened. */
-static void explain(int pid, int error, const char *name)
+/* Why its memory, which is there, may not be opened. */
+static void explain_refusal(int pid, const char *name)
 {
-	char path[PATH_LENGTH], scope[16];
+	char path[PATH_LENGTH];
 	struct stat owner;
+	uint64_t scope = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d", pid);
-	if (error != EACCES && error != EPERM) {
-		fprintf(stderr, "%s: there is no process %d\n", name, pid);
+	fl_file_number("/proc/sys/kernel/yama/ptrace_scope", &scope);
+	if (scope == SCOPE_NOBODY) {
+		fprintf(stderr, "%s: nobody may look into process %d, nor may root: kernel.yama.ptrace_scope is 3\n", name, pid);
+	} else if (geteuid() == 0) {
+		fprintf(stderr, "%s: looking into process %d takes CAP_SYS_PTRACE, which root does not have here\n", name, pid);
 	} else if (stat(path, &owner) == 0 && owner.st_uid != geteuid()) {
 		const struct passwd *user = getpwuid(owner.st_uid);
 		fprintf(stderr, "%s: process %d is of user %s (%u): only that user and root may look into it\n", name, pid,
 			user != NULL ? user->pw_name : "?", owner.st_uid);
-	} else if (fl_file_line("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope)) && *scope != '0') {
-		fprintf(stderr, "%s: only root may look into process %d: kernel.yama.ptrace_scope is %s\n", name, pid, scope);
+	} else if (scope != 0) {
+		fprintf(stderr, "%s: only root may look into process %d: kernel.yama.ptrace_scope is %u\n", name, pid,
+			(unsigned int)scope);
 	} else {
 		fprintf(stderr, "%s: only root may look into process %d: it has, or had, privileges\n", name, pid);
 	}
@@ -217,7 +223,10 @@ bool fl_process_open(struct fl_process *process, int pid, const char *name)
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	process->memory = open(path, O_RDONLY | O_CLOEXEC);
 	if (process->memory < 0) {
-		explain(pid, errno, name);
+		if (errno == EACCES || errno == EPERM)
+			explain_refusal(pid, name);
+		else
+			fprintf(stderr, "%s: there is no process %d\n", name, pid);
 		return false;
 	}
 	read_command(process);

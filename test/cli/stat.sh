@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# fallow stat says of a running process what it has and why it was refused, as text, JSON and Prometheus's exposition, as its
-# own user too, and says clearly when there is nothing to be seen.
+# fallow stat says of a running process what it has and why it was refused, as text, JSON and Prometheus's exposition, and says
+# clearly when there is nothing to be seen.
 
 . "$top_srcdir/test/lib/test.sh"
 . "$top_srcdir/test/cli/answers.sh"
@@ -131,19 +131,6 @@ end
 wait $watcher && fail "watching a process that ended ends with 0"
 err "process $subject has ended"
 tail -n 1 "$scratch/out" | python3 -m json.tool >/dev/null || fail "the last page is torn: $(tail -n 1 "$scratch/out")"
-
-# As its own user, and as another.
-if [ "$(id -u)" -eq 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$(real fallow)"; then
-	nobody="setpriv --reuid=65534 --regid=65534 --clear-groups env LD_LIBRARY_PATH=$top_builddir/.libs"
-	begin $nobody "$(real test/cli/subject)" still
-	$nobody "$(real fallow)" stat $subject >"$scratch/out" 2>&1 || fail "its own user may not look: $(cat "$scratch/out")"
-	out "still <life>"
-	end
-	still
-	$nobody "$(real fallow)" stat $subject >"$scratch/out" 2>&1 && fail "another user may look"
-	out "process $subject is of user root (0): only that user and root may look into it"
-	end
-fi
 
 # Nobody is stopped or traced, and nothing is torn, while two threads allocate as fast as they can and arenas and maps come and go.
 churn

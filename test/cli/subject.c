@@ -4,12 +4,14 @@
  *
  *   subject still   an arena of known contents and a map that is all but hole, where nothing happens
  *   subject small   the arena alone: a core dump of the map would be as long as its address space
+ *   subject hidden  the same in a process such as those of privileged programs are
  *   subject churn   two threads that allocate, free, fail, and make and destroy arenas and maps as fast as they can
  */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <fallow/fallow.h>
@@ -92,7 +94,9 @@ int main(int argc, char **argv)
 		return 2;
 	if (strcmp(argv[1], "still") == 0)
 		create_map("hollow", (size_t)1 << 44, 2 * MiB);
-	if (strcmp(argv[1], "still") == 0 || strcmp(argv[1], "small") == 0)
+	if (strcmp(argv[1], "hidden") == 0)
+		prctl(PR_SET_DUMPABLE, 0);
+	if (strcmp(argv[1], "churn") != 0)
 		fill_arena();
 	for (size_t i = 0; strcmp(argv[1], "churn") == 0 && i < 2; i++)
 		if (pthread_create(&thread, NULL, churn, &seeds[i]) != 0)
