@@ -282,19 +282,13 @@ int fallow_dirty_collect(struct fallow_map *map, size_t offset, size_t length, s
 			 size_t *nranges)
 {
 	struct fl_range range;
-	int result;
 
 	if (map == NULL || ranges == NULL || nranges == NULL || *nranges == 0)
 		return -EINVAL;
 	struct list list = { .ranges = ranges, .room = *nranges };
-	size_t first = offset / map->page_size, end = first + length / map->page_size;
-	fl_range_take(&map->ranges, &range, first, end);
-	if (!fl_map_has(map, offset, length))
-		result = -EINVAL;
-	else if (!map->dirty.tracked)
-		result = -ENOENT;
-	else
-		result = collect(map, first, end, &list);
+	if (!fl_map_hold(map, offset, length, &range))
+		return -EINVAL;
+	int result = map->dirty.tracked ? collect(map, range.first, range.end, &list) : -ENOENT;
 	fl_range_put(&map->ranges, &range);
 	if (result == 0)
 		*nranges = list.n;

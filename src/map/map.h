@@ -58,6 +58,12 @@ struct fallow_map {
 /* Whether [offset, offset + length) is whole pages of the map. The caller holds a range. */
 bool fl_map_has(const struct fallow_map *map, size_t offset, size_t length);
 
+/*
+ * Hold these pages, which are range's first to end then. The length can change before: false, and nothing is held, when
+ * they are no whole pages of the map.
+ */
+bool fl_map_hold(struct fallow_map *map, size_t offset, size_t length, struct fl_range *range);
+
 /* Discard pages [first, end) of a range that the caller holds. 0 or -errno as fallow_map_discard(). */
 int fl_map_discard_held(struct fallow_map *map, size_t first, size_t end);
 

@@ -25,6 +25,17 @@ bool fl_map_has(const struct fallow_map *map, size_t offset, size_t length)
 	       length <= map->length - offset;
 }
 
+bool fl_map_hold(struct fallow_map *map, size_t offset, size_t length, struct fl_range *range)
+{
+	size_t first = offset / map->page_size;
+
+	fl_range_take(&map->ranges, range, first, first + length / map->page_size);
+	if (fl_map_has(map, offset, length))
+		return true;
+	fl_range_put(&map->ranges, range);
+	return false;
+}
+
 /* Count the pages that a populate of [first, end) would add against the limit. */
 static struct fl_failure charge(struct fallow_map *map, size_t first, size_t end, size_t *ncharged)
 {
@@ -135,8 +146,9 @@ static int populate_held(struct fallow_map *map, size_t offset, size_t length,
 	struct fl_failure failure = success;
 	struct fl_range range;
 
-	fl_range_take(&map->ranges, &range, first, end);
-	int result = fl_map_has(map, offset, length) ? populate(map, first, end, options, &failure) : -EINVAL;
+	if (!fl_map_hold(map, offset, length, &range))
+		return -EINVAL;
+	int result = populate(map, first, end, options, &failure);
 	fl_range_put(&map->ranges, &range);
 	if (result != 0 && is_worth_another_try(&range, failure)) {
 		fl_range_take(&map->ranges, &range, 0, SIZE_MAX);
@@ -209,16 +221,10 @@ int fl_map_discard_held(struct fallow_map *map, size_t first, size_t end)
 int fallow_map_discard(struct fallow_map *map, size_t offset, size_t length)
 {
 	struct fl_range range;
-	int result = 0;
 
-	if (map == NULL)
+	if (map == NULL || !fl_map_hold(map, offset, length, &range))
 		return -EINVAL;
-	size_t first = offset / map->page_size, end = first + length / map->page_size;
-	fl_range_take(&map->ranges, &range, first, end);
-	if (!fl_map_has(map, offset, length))
-		result = -EINVAL;
-	else if (length != 0)
-		result = fl_map_discard_held(map, first, end);
+	int result = length != 0 ? fl_map_discard_held(map, range.first, range.end) : 0;
 	fl_range_put(&map->ranges, &range);
 	return result;
 }

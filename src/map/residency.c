@@ -141,18 +141,6 @@ static bool add_to_list(void *context, size_t from, size_t to, unsigned int stat
 	return true;
 }
 
-/* The length can change meanwhile, and with it what is mapped: so whoever looks holds the range. False: no such range. */
-static bool hold(struct fallow_map *map, struct fl_range *range, size_t offset, size_t length)
-{
-	size_t first = offset / map->page_size;
-
-	fl_range_take(&map->ranges, range, first, first + length / map->page_size);
-	if (fl_map_has(map, offset, length))
-		return true;
-	fl_range_put(&map->ranges, range);
-	return false;
-}
-
 int fallow_map_residency(struct fallow_map *map, size_t offset, size_t length, struct fallow_map_range *ranges,
 			 size_t *nranges)
 {
@@ -160,7 +148,7 @@ int fallow_map_residency(struct fallow_map *map, size_t offset, size_t length, s
 		return -EINVAL;
 	struct list list = { .ranges = ranges, .room = *nranges };
 	struct fl_range range;
-	if (!hold(map, &range, offset, length))
+	if (!fl_map_hold(map, offset, length, &range))
 		return -EINVAL;
 	int result = survey(map, offset, length, add_to_list, &list);
 	fl_range_put(&map->ranges, &range);
@@ -192,7 +180,7 @@ int fallow_map_bitmap(struct fallow_map *map, size_t offset, size_t length, unsi
 		return -EINVAL;
 	struct bits bits = { .map = map, .offset = offset, .states = states, .bitmap = bitmap };
 	struct fl_range range;
-	if (!hold(map, &range, offset, length))
+	if (!fl_map_hold(map, offset, length, &range))
 		return -EINVAL;
 	for (size_t i = 0; i < fl_div_up(length / map->page_size, FL_WORD_BITS); i++)
 		bitmap[i] = 0;

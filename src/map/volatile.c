@@ -158,18 +158,14 @@ static bool can_be_volatile(const struct fallow_map *map)
 int fallow_volatile_begin(struct fallow_map *map, size_t offset, size_t length)
 {
 	struct fl_range range;
-	int result = 0;
 
 	if (map == NULL)
 		return -EINVAL;
 	if (!can_be_volatile(map))
 		return -EOPNOTSUPP;
-	size_t first = offset / map->page_size, end = first + length / map->page_size;
-	fl_range_take(&map->ranges, &range, first, end);
-	if (!fl_map_has(map, offset, length))
-		result = -EINVAL;
-	else if (length != 0)
-		result = begin(map, first, end);
+	if (!fl_map_hold(map, offset, length, &range))
+		return -EINVAL;
+	int result = length != 0 ? begin(map, range.first, range.end) : 0;
 	fl_range_put(&map->ranges, &range);
 	return result;
 }
@@ -258,16 +254,10 @@ int fallow_volatile_end(struct fallow_map *map, size_t offset, size_t length, ui
 {
 	struct fl_range range;
 	size_t n = 0;
-	int result = 0;
 
-	if (map == NULL)
+	if (map == NULL || !fl_map_hold(map, offset, length, &range))
 		return -EINVAL;
-	size_t first = offset / map->page_size, end = first + length / map->page_size;
-	fl_range_take(&map->ranges, &range, first, end);
-	if (!fl_map_has(map, offset, length))
-		result = -EINVAL;
-	else
-		result = end_volatile(map, first, end, lost, &n);
+	int result = end_volatile(map, range.first, range.end, lost, &n);
 	fl_range_put(&map->ranges, &range);
 	if (result == 0 && nlost)
 		*nlost = n;
