@@ -97,8 +97,8 @@ FALLOW_API int fallow_arena_trim(struct fallow_arena *arena, size_t *released);
 FALLOW_API int fallow_arena_set_limit(struct fallow_arena *arena, size_t limit);
 
 /*
- * Called when a request cannot be met, before it fails: with the bytes needed, without any lock held, in the thread that
- * asks. It may free blocks. Returns true to have the request tried again; after 16 tries the request fails, whatever
+ * Called when a request cannot be met, before it fails: with the bytes needed (1 for none), without any lock held, in the thread
+ * that asks. It may free blocks. Returns true to have the request tried again; after 16 tries the request fails, whatever
  * it says. A request made from inside the callback does not call it again, nor does one that no memory would help: larger
  * than PTRDIFF_MAX, or than the address space that the arena has left.
  */

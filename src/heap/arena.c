@@ -209,7 +209,7 @@ bool fl_arena_retry(struct fallow_arena *arena, size_t size, struct fl_failure f
 
 	if (pressure != NULL && !under_pressure && !hopeless && attempt < NRETRIES) {
 		under_pressure = true;
-		bool again = pressure(arena, size, arena->pressure_context);
+		bool again = pressure(arena, fl_max(size, 1), arena->pressure_context);
 		under_pressure = false;
 		if (again)
 			return true;

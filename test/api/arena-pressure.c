@@ -187,6 +187,19 @@ static void is_not_asked_what_nothing_can_help(void **state)
 	fallow_arena_destroy(purse.arena);
 }
 
+static void even_no_bytes_need_a_place(void **state)
+{
+	struct purse purse;
+
+	(void)state;
+	set_up(&purse);
+	while (fallow_arena_malloc(purse.arena, 0) != NULL)
+		;
+	assert_int_equal(purse.ncalls, 1);
+	assert_int_equal(purse.needed, 1);
+	fallow_arena_destroy(purse.arena);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -198,6 +211,7 @@ int main(void)
 		cmocka_unit_test(is_not_entered_again),
 		cmocka_unit_test(none_fails_at_once),
 		cmocka_unit_test(is_not_asked_what_nothing_can_help),
+		cmocka_unit_test(even_no_bytes_need_a_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,23 @@ static const struct backing limited[] = {
 		.reason = FALLOW_REASON_HUGETLB_CGROUP,
 		.there = four_pages,
 	},
+	{
+		.name = "a memfd in a cgroup of four pages of eight",
+		.place = { .huge_2m = 8, .hugetlb_cgroup = 8 * MiB },
+		.backing = FALLOW_BACKING_MEMFD,
+		.page_size = 2 * MiB,
+		.reason = FALLOW_REASON_HUGETLB_CGROUP,
+		.there = four_pages,
+	},
+	{
+		.name = "a private file on hugetlbfs in a cgroup of four pages of eight",
+		.place = { .huge_2m = 8, .hugetlb_cgroup = 8 * MiB, .hugetlbfs = PLACE_UNSIZED },
+		.backing = FALLOW_BACKING_FILE,
+		.share = FALLOW_SHARE_PRIVATE,
+		.directory = PLACE_HUGETLBFS,
+		.reason = FALLOW_REASON_HUGETLB_CGROUP,
+		.there = four_pages,
+	},
 };
 
 int main(void)
