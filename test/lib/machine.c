@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,6 +125,8 @@ static bool undo(char *change)
 		return unmount_patiently(path);
 	if (strcmp(change, "rmdir") == 0)
 		return rmdir_patiently(path);
+	if (strcmp(change, "swapoff") == 0)
+		return swapoff(path) == 0 || errno == EINVAL; /* it is not swap any more */
 	value = strchr(path, ' ');
 	if (strcmp(change, "set") != 0 || value == NULL)
 		return false;
@@ -259,6 +262,11 @@ void test_machine_unmount_later(const char *path)
 void test_machine_rmdir_later(const char *path)
 {
 	write_down("rmdir", path, "");
+}
+
+void test_machine_swapoff_later(const char *path)
+{
+	write_down("swapoff", path, "");
 }
 
 int test_machine_set(const char *path, const char *value)

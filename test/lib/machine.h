@@ -14,7 +14,7 @@
 
 #define TEST_MACHINE_LOCK "/run/lock/fallow-machine.lock"
 
-/* One line a change: "set PATH VALUE", "unmount PATH" or "rmdir PATH". */
+/* One line a change: "set PATH VALUE", "unmount PATH", "rmdir PATH" or "swapoff PATH". */
 #define TEST_MACHINE_STATE "/run/lock/fallow-machine.state"
 
 /*
@@ -33,10 +33,11 @@ int test_machine_set(const char *path, const char *value);
 /* The same without putting anything back: there is nothing to, or the caller sees to it. */
 int test_machine_write(const char *path, const char *value);
 
-/* Write down how to undo something that the caller does next: write value, unmount, remove the directory (cgroup). */
+/* Write down how to undo something that the caller does next: write value, unmount, remove the directory (cgroup), swapoff. */
 void test_machine_set_later(const char *path, const char *value);
 void test_machine_unmount_later(const char *path);
 void test_machine_rmdir_later(const char *path);
+void test_machine_swapoff_later(const char *path);
 
 /* Put back what a killed test left, without a guardian. False with a line on stderr when something stays changed. */
 bool test_machine_restore(void);

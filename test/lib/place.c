@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,6 +32,8 @@
 #define MEMORY_CGROUPS "/sys/fs/cgroup/memory"
 #define UNIFIED_CGROUPS "/sys/fs/cgroup/unified"
 #define HUGETLB_CGROUP UNIFIED_CGROUPS "/fallow-place"
+
+#define LOOP_PATH 32
 
 /* What others on the machine may still commit while a child has nothing left. */
 #define COMMIT_OF_OTHERS_KB (4L << 20)
@@ -178,6 +181,70 @@ static void limit_commit(struct setup *setup)
 		lacks(setup, "overcommit cannot be set");
 }
 
+/* A file as a loop device that goes with its last user: open, and its name. Closes the file. */
+static int attach(struct setup *setup, int image, char path[LOOP_PATH])
+{
+	struct loop_config config = { .fd = (uint32_t)image, .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), device = -1;
+
+	/* Others may take the device in between. */
+	for (int tries = 0; control >= 0 && device < 0 && tries < 50; tries++) {
+		snprintf(path, LOOP_PATH, "/dev/loop%d", ioctl(control, LOOP_CTL_GET_FREE));
+		device = open(path, O_RDWR | O_CLOEXEC);
+		if (device >= 0 && ioctl(device, LOOP_CONFIGURE, &config) < 0) {
+			close(device);
+			device = -1;
+			nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+		}
+	}
+	if (device < 0)
+		lacks(setup, "no loop device: %s", strerror(errno));
+	if (control >= 0)
+		close(control);
+	close(image);
+	return device;
+}
+
+/* A file without a name; -1. */
+static int make_image(struct setup *setup, size_t nbytes)
+{
+	int image = memfd_create("fallow-image", 0);
+
+	if (image < 0 || ftruncate(image, (off_t)nbytes) < 0)
+		lacks(setup, "no file of %zu bytes: %s", nbytes, strerror(errno));
+	return image;
+}
+
+/* The first page of swap, as mkswap(8) makes it. */
+static bool write_swap_header(int image, size_t nbytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const uint32_t header[] = { 1, (uint32_t)(nbytes / page - 1), 0 }; /* version, last page, bad pages */
+	const char magic[] = "SWAPSPACE2";
+
+	return pwrite(image, header, sizeof(header), 1024) == sizeof(header) &&
+	       pwrite(image, magic, strlen(magic), (off_t)(page - strlen(magic))) == (ssize_t)strlen(magic);
+}
+
+/* Used before any other. */
+static void make_swap(struct setup *setup)
+{
+	char path[LOOP_PATH];
+	int image = make_image(setup, setup->place->swap);
+
+	if (setup->lacking)
+		return;
+	if (!write_swap_header(image, setup->place->swap))
+		lacks(setup, "swap cannot be written: %s", strerror(errno));
+	int device = attach(setup, image, path);
+	if (device < 0)
+		return;
+	test_machine_swapoff_later(path);
+	if (swapon(path, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK) < 0)
+		lacks(setup, "swapping to %s: %s", path, strerror(errno));
+	close(device);
+}
+
 static bool has_mounts(const struct place *place)
 {
 	return place->tmpfs != 0 || place->hugetlbfs != 0 || place->ext4 != 0;
@@ -186,7 +253,7 @@ static bool has_mounts(const struct place *place)
 static bool changes_machine(const struct place *place)
 {
 	return place->huge_2m != 0 || place->huge_1g != 0 || place->hugetlb_cgroup != 0 || place->memory_cgroup != 0 ||
-	       place->commit != 0 || place->map_count != 0 || has_mounts(place);
+	       place->swap != 0 || place->commit != 0 || place->map_count != 0 || has_mounts(place);
 }
 
 /* What is everybody's, done by the parent. */
@@ -204,52 +271,32 @@ static void set_machine(struct setup *setup)
 		make_hugetlb_cgroup(setup);
 	if (place->memory_cgroup != 0)
 		make_memory_cgroup(setup);
+	if (place->swap != 0)
+		make_swap(setup);
 	if (place->map_count != 0 && set_number("/proc/sys/vm/max_map_count", place->map_count) < 0)
 		lacks(setup, "max_map_count cannot be written");
 	if (place->commit != 0)
 		limit_commit(setup);
 }
 
-/* Put the filesystem on a loop device that goes when the mount goes. */
-static bool mount_image(struct setup *setup, int control, int image)
-{
-	char path[64];
-	int number = ioctl(control, LOOP_CTL_GET_FREE), device;
-	struct loop_config config = { .fd = (uint32_t)image, .info.lo_flags = LO_FLAGS_AUTOCLEAR };
-	bool mounted = false;
-
-	snprintf(path, sizeof(path), "/dev/loop%d", number);
-	device = open(path, O_RDWR | O_CLOEXEC);
-	if (device >= 0 && ioctl(device, LOOP_CONFIGURE, &config) == 0) {
-		mounted = mount(path, PLACE_EXT4, "ext4", 0, NULL) == 0;
-		if (!mounted)
-			lacks(setup, "mounting %s: %s", path, strerror(errno));
-	}
-	if (device >= 0)
-		close(device);
-	return mounted;
-}
-
-/* An ext4 in a file without a name. */
 static void mount_ext4(struct setup *setup)
 {
-	int image = memfd_create("fallow-ext4", 0), control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), status;
-	char command[256];
+	int image = make_image(setup, setup->place->ext4);
+	char command[256], path[LOOP_PATH];
 
-	if (image < 0 || control < 0 || ftruncate(image, (off_t)setup->place->ext4) < 0) {
-		lacks(setup, "no loop device: %s", strerror(errno));
+	if (setup->lacking)
 		return;
-	}
 	snprintf(command, sizeof(command),
 		 "PATH=$PATH:/sbin:/usr/sbin exec mkfs.ext4 -qF -b 4096 -m 0 -N 64 -O ^has_journal,^resize_inode "
 		 "-E lazy_itable_init=0,nodiscard /proc/self/fd/%d", image);
-	status = system(command);
-	if (status != 0)
+	if (system(command) != 0)
 		lacks(setup, "mkfs.ext4 makes no filesystem");
-	for (int tries = 0; !setup->lacking && tries < 50 && !mount_image(setup, control, image); tries++)
-		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
-	close(image);
-	close(control);
+	int device = attach(setup, image, path);
+	if (device < 0)
+		return;
+	if (mount(path, PLACE_EXT4, "ext4", 0, NULL) < 0)
+		lacks(setup, "mounting %s: %s", path, strerror(errno));
+	close(device);
 }
 
 static void mount_all(struct setup *setup)

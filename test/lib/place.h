@@ -37,6 +37,7 @@ struct place {
 	long huge_1g;          /* pages of 1 GiB */
 	size_t hugetlb_cgroup; /* bytes of 2 MiB pages for the child */
 	size_t memory_cgroup;  /* bytes for the child, page cache included */
+	size_t swap;           /* bytes of swap, used before any that the machine has; others may be put there meanwhile */
 	size_t tmpfs;          /* bytes of an empty tmpfs at PLACE_TMPFS */
 	size_t hugetlbfs;      /* bytes of an empty hugetlbfs of 2 MiB pages at PLACE_HUGETLBFS */
 	size_t ext4;           /* bytes of an image with an empty ext4 at PLACE_EXT4 */

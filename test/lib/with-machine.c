@@ -30,6 +30,7 @@ static const struct {
 	{ "tmpfs", offsetof(struct place, tmpfs) },
 	{ "hugetlbfs", offsetof(struct place, hugetlbfs) },
 	{ "ext4", offsetof(struct place, ext4) },
+	{ "swap", offsetof(struct place, swap) },
 	{ "address_space", offsetof(struct place, address_space) },
 	{ "data", offsetof(struct place, data) },
 	{ "file_size", offsetof(struct place, file_size) },
