@@ -27,6 +27,9 @@
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
 #endif
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
+#endif
 #define FEATURE_WP ((uint64_t)1 << 0)
 #define FEATURE_WP_UNPOPULATED ((uint64_t)1 << 13)
 #define FEATURE_WP_ASYNC ((uint64_t)1 << 15)
@@ -130,6 +133,28 @@ static void check_userfaultfd(struct fl_report *report)
 		close(fd);
 }
 
+/* Who takes snapshots waits for the faults of system calls as well, to which not everybody has a right. */
+static void check_snapshots(struct fl_report *report)
+{
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), error = errno;
+	int device = fd < 0 && error == EPERM ? open("/dev/userfaultfd", O_RDWR | O_CLOEXEC) : -1;
+
+	if (device >= 0) {
+		fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+		close(device);
+	}
+	if (fd >= 0) {
+		fl_report_add(report, FL_OK, "kernel.snapshots", "this user may take snapshots");
+		close(fd);
+	} else if (error == EPERM) {
+		fl_report_add(report, FL_NOTE, "kernel.snapshots",
+			      "this user may not take snapshots, nor fork programs with threads on huge pages that the pool cannot "
+			      "give twice");
+		fl_report_advise(report, "access to /dev/userfaultfd, or CAP_SYS_PTRACE, or as root: sysctl "
+					 "vm.unprivileged_userfaultfd=1");
+	}
+}
+
 void fl_doctor_kernel(struct fl_report *report)
 {
 	struct utsname name;
@@ -140,4 +165,5 @@ void fl_doctor_kernel(struct fl_report *report)
 	check_collapse(report);
 	check_scan(report);
 	check_userfaultfd(report);
+	check_snapshots(report);
 }

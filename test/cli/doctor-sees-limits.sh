@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# fallow doctor sees the limits that a program really has: the memory cgroup's, resource limits, commit limit, map count.
+# fallow doctor sees the limits that a program really has: the memory cgroup's, resource limits, commit limit, map count, and what
+# its user may not.
 
 . "$top_srcdir/test/lib/test.sh"
+. "$top_srcdir/test/cli/subject.sh"
 scratch
 fallow=$top_builddir/fallow
 place=$top_builddir/test/lib/with-machine
@@ -25,6 +27,12 @@ if [ "$(id -u)" -eq 0 ]; then
 	says '^note .*memory-cgroup.limit .*memory.limit_in_bytes: 64M; .* room for' \
 		"$place" memory_cgroup=64M "$fallow" doctor memory-cgroup
 	says '^note .*limits.map-count .* 20000 ' "$place" map_count=20000 "$fallow" doctor limits
+	says '^ok .*kernel.snapshots' "$fallow" doctor kernel
+	if [ "$(cat /proc/sys/vm/unprivileged_userfaultfd)" = 0 ] &&
+		setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$(real fallow)" -a ! -r /dev/userfaultfd; then
+		says '^note .*kernel.snapshots .*may not take snapshots' setpriv --reuid=65534 --regid=65534 --clear-groups \
+			env LD_LIBRARY_PATH="$top_builddir/.libs" "$(real fallow)" doctor kernel
+	fi
 	says 'limits.overcommit .*vm.overcommit_memory is 2: ' "$place" commit=64M "$fallow" doctor limits
 fi
 finish
