@@ -44,4 +44,21 @@ wait "$group" 2>/dev/null
 status=$?
 [ $status -eq 137 ] || fail "the test was to be killed and ended with $status"
 put_back "was killed"
+
+# So is swap, which is switched off.
+swaps() { cut -d " " -f 1 /proc/swaps; }
+before=$(flock -w 600 "$lock" cut -d " " -f 1 /proc/swaps)
+setsid "$top_builddir/test/lib/with-machine" swap=16M sh -c 'touch "$0/changed"; exec sleep 60' "$scratch" >"$scratch/out" &
+group=$!
+waited=0
+until [ -e "$scratch/changed" ] || [ $waited -ge 600 ] || ! kill -0 $group 2>/dev/null; do
+	sleep 0.1
+	waited=$((waited + 1))
+done
+[ ! -e "$scratch/changed" ] || [ "$(swaps)" != "$before" ] || fail "there is no swap"
+kill -KILL "-$group"
+wait "$group" 2>/dev/null
+flock -w 60 "$lock" true || fail "the lock is still held after a test with swap that was killed"
+[ "$(swaps)" = "$before" ] || fail "swap is left by a test that was killed"
+[ -e "$scratch/changed" ] || cat "$scratch/out"
 finish
