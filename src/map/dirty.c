@@ -11,6 +11,7 @@
 #include "map/harvest.h"
 #include "map/map.h"
 #include "map/maps.h"
+#include "map/snapshot.h"
 
 static size_t piece_end(size_t page, size_t end)
 {
@@ -108,6 +109,7 @@ static int start(struct fallow_map *map)
 	if (d->tracked)
 		return -EBUSY;
 	destroy_sets(d);
+	fl_snapshot_await_end(map);
 	int result = make_sets(d, map->reserve / map->page_size);
 	if (result != 0)
 		return result;

@@ -48,9 +48,15 @@ static void wait_for_change(struct fallow_snapshot *s)
 	s->nwaiting--;
 }
 
+/* Once, for afterwards the pages may be somebody else's: kernels before 6.17 do not ask whose they are. */
 static void release_all(struct fallow_snapshot *s)
 {
-	fl_userfault_forget(s->userfault.fd, s->map->base, s->map->length);
+	fl_lock_take(&s->lock);
+	bool mine = !s->lifted;
+	s->lifted = true;
+	fl_lock_put(&s->lock);
+	if (mine)
+		fl_userfault_forget(s->userfault.fd, s->map->base, s->map->length);
 }
 
 static void tell_to_stop(struct fallow_snapshot *s)
@@ -110,6 +116,18 @@ void fl_snapshot_pause(struct fallow_snapshot *s)
 	fl_lock_take(&s->lock);
 	s->started = false;
 	while (s->serving)
+		wait_for_change(s);
+	fl_lock_put(&s->lock);
+}
+
+void fl_snapshot_await_end(struct fallow_map *map)
+{
+	struct fallow_snapshot *s = map->snapshot;
+
+	if (s == NULL || s->forked)
+		return;
+	fl_lock_take(&s->lock);
+	while (s->lifted && (s->serving || !s->copied))
 		wait_for_change(s);
 	fl_lock_put(&s->lock);
 }
@@ -322,7 +340,7 @@ static void wait_for_faults(struct fallow_snapshot *s)
 static bool begin_serving(struct fallow_snapshot *s)
 {
 	fl_lock_take(&s->lock);
-	bool go = wait_for_start(s) && !is_over(s);
+	bool go = wait_for_start(s) && !is_over(s) && !s->lifted;
 	s->serving = go;
 	fl_lock_put(&s->lock);
 	return go;
@@ -478,6 +496,15 @@ static void end_writing(struct fallow_snapshot *s, bool complete)
 		tell_to_stop(s);
 }
 
+/* The copier lets nobody go from here on, but all of them. */
+static void end_copying(struct fallow_snapshot *s)
+{
+	fl_lock_take(&s->lock);
+	s->copied = true;
+	tell(s);
+	fl_lock_put(&s->lock);
+}
+
 void *fl_snapshot_copy(void *snapshot)
 {
 	struct fallow_snapshot *s = snapshot;
@@ -486,6 +513,7 @@ void *fl_snapshot_copy(void *snapshot)
 	bool go = wait_for_start(s);
 	fl_lock_put(&s->lock);
 	int result = go ? write_pages(s) : 0;
+	end_copying(s);
 	bool ends = result == 0 && !has_failed(s);
 	if (ends)
 		result = write_end(s);

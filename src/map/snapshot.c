@@ -201,6 +201,7 @@ static void reset(struct fallow_snapshot *s, const struct fallow_snapshot_option
 	s->kind = options->kind;
 	s->sync = options->sync;
 	s->closed = false;
+	s->copied = false;
 	s->finished = false;
 	s->cursor = 0;
 	s->released = 0;

@@ -84,6 +84,8 @@ struct fallow_snapshot {
 	int result;            /* of the image, once finished */
 	bool started;          /* the threads may begin, the server may go on */
 	bool serving;          /* the server is at work */
+	bool copied;           /* the copier has copied all that it will */
+	bool lifted;           /* all protection is, or is being: for good */
 	bool finished;         /* nothing more is written, and without a chain nothing is protected */
 	uint32_t nchanges;     /* a futex: of what threads wait for here */
 	uint32_t nwaiting;     /* threads */
@@ -98,6 +100,12 @@ bool fl_snapshot_is_taken(const struct fallow_map *map);
  */
 void fl_snapshot_before_populate(struct fallow_map *map, size_t first, size_t end);
 void fl_snapshot_before_discard(struct fallow_map *map, size_t first, size_t end);
+
+/*
+ * The map's pages are about to be somebody else's to protect: where they are not a snapshot's any more, its threads are done
+ * with what they had in hand, and let nothing go later. The kernel would not ask whose protection it takes away (6.18).
+ */
+void fl_snapshot_await_end(struct fallow_map *map);
 
 /* The map, of which all ranges are held, has grown by pages [first, end): a chain watches them, too, or ends. */
 void fl_snapshot_grown(struct fallow_map *map, size_t first, size_t end);
