@@ -12,6 +12,7 @@
 #include "cache/threads.h"
 #include "diag/message.h"
 #include "diag/options.h"
+#include "diag/valgrind.h"
 #include "extent/decay.h"
 #include "meta/claim.h"
 #include "meta/meta.h"
@@ -117,7 +118,9 @@ int fallow_arena_create(const struct fallow_arena_options *options, struct fallo
 	struct arena *made = fl_meta_alloc(sizeof(*made));
 	if (made == NULL)
 		return -ENOMEM;
+	fl_valgrind_silence();
 	int result = create(made, options ? options : &defaults);
+	fl_valgrind_speak();
 	if (result != 0) {
 		fl_meta_free(made, sizeof(*made));
 		return result;
@@ -132,24 +135,30 @@ void fallow_arena_destroy(struct fallow_arena *arena)
 
 	if (arena == NULL)
 		return;
-	if (arena->shares_region)
+	fl_valgrind_silence();
+	if (arena->shares_region || fl_valgrind_watches)
 		fl_cache_reset_all(arena);
 	fl_cache_detach(arena);
 	fl_arena_destroy(arena);
 	if (made->pool)
 		fl_pool_leave(made->pool);
 	fl_meta_free(made, sizeof(*made));
+	fl_valgrind_speak();
 }
 
 void fallow_arena_reset(struct fallow_arena *arena)
 {
+	fl_valgrind_silence();
 	fl_cache_reset_all(arena);
+	fl_valgrind_speak();
 }
 
 int fallow_arena_trim(struct fallow_arena *arena, size_t *released)
 {
+	fl_valgrind_silence();
 	fl_cache_trim(arena);
 	size_t bytes = fl_arena_purge(arena);
+	fl_valgrind_speak();
 	if (released)
 		*released = bytes;
 	return 0;

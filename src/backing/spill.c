@@ -13,10 +13,10 @@
  * protection with its mapping, but who waits must be woken.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "backing/backing.h"
 #include "backing/userfault.h"
+#include "base/poison.h"
 #include "os/kernel.h"
 #include "os/os.h"
 
@@ -99,7 +99,7 @@ static int map_place(const struct fl_backing *b, size_t length, void **mapped, c
 
 static int copy_over(char *pages, size_t length, char *copy)
 {
-	memcpy(copy, pages, length);
+	fl_copy_poisoned(copy, pages, length);
 	return fl_os_mremap_to(copy, length, length, 0, pages);
 }
 

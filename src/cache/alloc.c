@@ -9,6 +9,7 @@
 #include "cache/start.h"
 #include "cache/threads.h"
 #include "diag/options.h"
+#include "diag/valgrind.h"
 #include "extent/decay.h"
 
 /* Classes whose slots in hand are returned before a new slab is taken. */
@@ -28,7 +29,7 @@ static struct fl_slot *refill_own(struct fl_cache *cache, unsigned int class, st
 		fl_cache_withdraw(cache, slab);
 		slab->free = NULL;
 		slab->state = FL_SLAB_FULL;
-		slab->lone = slots->next == NULL;
+		slab->lone = fl_slot_next(slots) == NULL;
 		slab->countdown = 1;
 		return slots;
 	}
@@ -135,8 +136,9 @@ static struct fl_slot *refill_new_slab(struct fl_cache *cache, unsigned int clas
 /* The first of slots; the others are in hand from now on. */
 static void *hand_out(struct fl_cache *cache, unsigned int class, struct fl_slot *slots)
 {
-	cache->heads[class] = slots->next;
-	slots->slab = NULL;
+	cache->heads[class] = fl_slot_next(slots);
+	fl_slot_set_mark(slots, NULL);
+	fl_unpoison(slots, fl_classes[class].size);
 	return slots;
 }
 
@@ -197,25 +199,42 @@ static void *alloc_shared(struct fallow_arena *arena, size_t size, size_t alignm
 	return block;
 }
 
+static void *alloc_of(struct fallow_arena *arena, size_t size, size_t alignment, bool *zero, struct fl_failure *failure)
+{
+	struct fl_cache *cache = fl_cache_of(arena);
+
+	if (cache == NULL)
+		return alloc_shared(arena, size, alignment, zero, failure);
+	fl_cache_enter(cache);
+	void *block = alloc(cache, size, alignment, zero, failure);
+	fl_cache_leave(cache);
+	if (arena->is_explicit && arena->region->decay != FL_DECAY_NEVER)
+		fl_decay_start();
+	else
+		fl_decay_consider(arena->region, arena->blocks);
+	return block;
+}
+
+static void *alloc_watched(struct fallow_arena *arena, size_t size, size_t alignment, bool *zero, struct fl_failure *failure)
+{
+	fl_valgrind_silence();
+	void *block = alloc_of(arena, fl_valgrind_pad(size), alignment, zero, failure);
+	if (block != NULL)
+		fl_block_watch(block, size);
+	fl_valgrind_speak();
+	/* Whoever wants zeros writes them, so that the program is told where it counts on them without having asked. */
+	*zero = false;
+	return block;
+}
+
 void *fl_cache_alloc_in(struct fallow_arena *arena, size_t size, size_t alignment, bool *zero)
 {
 	struct fl_failure failure = { FALLOW_REASON_NONE, 0 };
 	bool trimmed = false;
 
 	for (unsigned int attempt = 0;; attempt++) {
-		struct fl_cache *cache = fl_cache_of(arena);
-		void *block;
-		if (cache) {
-			fl_cache_enter(cache);
-			block = alloc(cache, size, alignment, zero, &failure);
-			fl_cache_leave(cache);
-			if (arena->is_explicit && arena->region->decay != FL_DECAY_NEVER)
-				fl_decay_start();
-			else
-				fl_decay_consider(arena->region, arena->blocks);
-		} else {
-			block = alloc_shared(arena, size, alignment, zero, &failure);
-		}
+		void *block = fl_unlikely(fl_valgrind_watches) ? alloc_watched(arena, size, alignment, zero, &failure) :
+								 alloc_of(arena, size, alignment, zero, &failure);
 		if (block != NULL)
 			return block;
 		if (arena->is_explicit && !trimmed && failure.reason != FALLOW_REASON_TOO_LARGE) {

@@ -4,6 +4,7 @@
  */
 #include "cache/depot.h"
 #include "cache/internal.h"
+#include "diag/valgrind.h"
 
 /* Empty slabs of more granules than this are not kept. */
 #define SPARE_GRANULES 4
@@ -161,8 +162,10 @@ static bool flush(struct fl_cache *cache)
 
 bool fl_cache_flush(struct fl_cache *cache)
 {
+	fl_valgrind_silence();
 	fl_cache_begin(cache);
 	bool any = flush(cache);
 	fl_cache_end(cache);
+	fl_valgrind_speak();
 	return any;
 }

@@ -86,8 +86,9 @@ static inline void *fl_cache_pop(struct fl_cache *cache, unsigned int class)
 	__asm__("" : "+r"(head));
 	struct fl_slot *slot = *head;
 	if (fl_likely(slot != NULL)) {
-		*head = slot->next;
-		slot->slab = NULL;
+		*head = fl_slot_next(slot);
+		fl_slot_set_mark(slot, NULL);
+		fl_unpoison(slot, fl_classes[class].size);
 	}
 	return slot;
 }
@@ -130,9 +131,10 @@ static inline bool fl_cache_push(struct fl_cache *cache, void *block)
 	if (fl_likely(granule < cache->frontier)) {
 		uint64_t word = __atomic_load_n(&cache->map[granule], __ATOMIC_RELAXED) ^ cache->key;
 		struct fl_slab *slab = (struct fl_slab *)word;
-		if (fl_likely(word >> FL_ID_SHIFT == 0 && slot->slab != slab)) {
-			slot->next = slab->free;
-			slot->slab = slab;
+		if (fl_likely(word >> FL_ID_SHIFT == 0 && fl_slot_mark(slot) != slab)) {
+			fl_poison(slot, fl_classes[slab->class].size);
+			fl_slot_link(slot, slab->free);
+			fl_slot_set_mark(slot, slab);
 			slab->free = slot;
 			if (fl_unlikely(--slab->countdown == 0))
 				fl_cache_slab_event(cache, slab);

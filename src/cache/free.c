@@ -8,6 +8,7 @@
 #include "cache/internal.h"
 #include "cache/threads.h"
 #include "diag/message.h"
+#include "diag/valgrind.h"
 
 void fl_block_misuse(const char *call, const void *block, const char *kind)
 {
@@ -45,7 +46,7 @@ struct fl_block fl_block_find(const char *call, const void *block)
 static bool contains(const struct fl_slot *slots, const struct fl_slot *slot)
 {
 	while (slots && slots != slot)
-		slots = slots->next;
+		slots = fl_slot_next(slots);
 	return slots != NULL;
 }
 
@@ -55,10 +56,10 @@ static bool contains(const struct fl_slot *slots, const struct fl_slot *slot)
  */
 static bool is_free(const struct fl_cache *owner, const struct fl_slab *slab, const struct fl_slot *slot, bool own)
 {
-	if (slot->slab != slab)
+	if (fl_slot_mark(slot) != slab)
 		return false;
 	if (!own)
-		return slot->next == NULL || fl_region_find(slot->next) != NULL;
+		return fl_slot_next(slot) == NULL || fl_region_find(fl_slot_next(slot)) != NULL;
 	return contains(slab->free, slot) || contains(owner->heads[slab->class], slot) ||
 	       contains(__atomic_load_n(&owner->inbox, __ATOMIC_ACQUIRE), slot);
 }
@@ -81,7 +82,7 @@ static void check_large(const char *call, const struct fl_block *found, const vo
 		fl_block_misuse(call, block, "not the start of a block");
 }
 
-struct fl_block fl_block_check(const char *call, const void *block)
+static struct fl_block check(const char *call, const void *block)
 {
 	struct fl_block found = fl_block_find(call, block);
 
@@ -94,6 +95,14 @@ struct fl_block fl_block_check(const char *call, const void *block)
 		fl_hardened_check(call, owner->arena->depot, fl_map_descriptor(found.word), block);
 	else
 		check_slot(call, &found, owner, block);
+	return found;
+}
+
+struct fl_block fl_block_check(const char *call, const void *block)
+{
+	fl_valgrind_silence();
+	struct fl_block found = check(call, block);
+	fl_valgrind_speak();
 	return found;
 }
 
@@ -132,10 +141,8 @@ void fl_cache_free_slow(struct fl_cache *cache, void *block)
 		fl_cache_free_generally(cache, block);
 }
 
-void fl_cache_free_generally(struct fl_cache *cache, void *block)
+static void free_generally(struct fl_cache *cache, void *block)
 {
-	if (block == NULL)
-		return;
 	struct fl_block found = fl_block_find("free", block);
 	unsigned int id = fl_map_id(found.word);
 	if (id == FL_ID_LARGE) {
@@ -153,7 +160,8 @@ void fl_cache_free_generally(struct fl_cache *cache, void *block)
 	struct fl_slab *slab = fl_map_descriptor(found.word);
 	bool own = __atomic_load_n(&owner->thread, __ATOMIC_RELAXED) == &fl_cache_self;
 	check_slot("free", &found, owner, block);
-	slot->slab = slab;
+	fl_poison(slot, fl_classes[slab->class].size);
+	fl_slot_set_mark(slot, slab);
 	if (own) {
 		if (owner != cache)
 			fl_cache_enter(owner);
@@ -170,9 +178,19 @@ void fl_cache_free_generally(struct fl_cache *cache, void *block)
 		fl_cache_send(owner, slot, slot);
 }
 
+void fl_cache_free_generally(struct fl_cache *cache, void *block)
+{
+	if (block == NULL)
+		return;
+	fl_valgrind_free(block);
+	fl_valgrind_silence();
+	free_generally(cache, block);
+	fl_valgrind_speak();
+}
+
 void fl_cache_free_in(struct fallow_arena *arena, void *block)
 {
-	struct fl_cache *cache = fl_cache_of(arena);
+	struct fl_cache *cache = fl_unlikely(fl_valgrind_watches) ? NULL : fl_cache_of(arena);
 
 	if (cache == NULL) {
 		fl_cache_free_slow(fl_cache_none, block);

@@ -64,6 +64,7 @@ static inline void *take(const struct fl_magazines *magazines, struct fl_magazin
 	char *slot = *top;
 
 	magazine->top = top;
+	fl_unpoison(slot, magazine->size);
 	/* The next one, in time: shuffled slots are nowhere near each other. Below the first there is a word, too. */
 	__builtin_prefetch(top[-1], 1);
 	if (fl_unlikely(!is_clear(slot, magazine->size)))
@@ -79,6 +80,7 @@ static inline void give(struct fl_magazines *magazines, const struct fl_slab *sl
 
 	check("free", magazines->secrets, slab, magazine->size, block);
 	clear(block, magazine->size);
+	fl_poison(block, magazine->size);
 	*top++ = block;
 	/* After the slot, for a child of fork. */
 	__atomic_store_n(&magazine->freed_top, top, __ATOMIC_RELEASE);
@@ -164,6 +166,7 @@ void fl_hardened_free_slot(struct fl_cache *cache, struct fl_depot *depot, struc
 	}
 	check("free", depot->secrets, slab, fl_classes[slab->class].size, block);
 	clear(slot, fl_classes[slab->class].size);
+	fl_poison(slot, fl_classes[slab->class].size);
 	fl_depot_put(depot, slab->class, &slot, 1);
 }
 

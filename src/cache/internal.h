@@ -61,8 +61,8 @@ void fl_cache_countdown_ended(struct fl_cache *cache, struct fl_slab *slab);
 
 static inline void fl_cache_free_own(struct fl_cache *cache, struct fl_slab *slab, struct fl_slot *slot)
 {
-	slot->next = slab->free;
-	slot->slab = slab;
+	fl_slot_link(slot, slab->free);
+	fl_slot_set_mark(slot, slab);
 	slab->free = slot;
 	if (--slab->countdown == 0)
 		fl_cache_countdown_ended(cache, slab);
@@ -104,6 +104,9 @@ struct fl_block fl_block_find(const char *call, const void *block);
 
 /* The same, and that it is the start of a block that has not been freed, as far as that can be seen. */
 struct fl_block fl_block_check(const char *call, const void *block);
+
+/* Under Valgrind: a new block is size bytes, and keeps that in mind. In silence. */
+void fl_block_watch(void *block, size_t size);
 
 /* End the process: call was given a wrong block. */
 void fl_block_misuse(const char *call, const void *block, const char *kind) __attribute__((noreturn)) FL_COLD;

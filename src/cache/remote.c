@@ -14,7 +14,7 @@ void fl_cache_send(struct fl_cache *owner, struct fl_slot *first, struct fl_slot
 	struct fl_slot *head = __atomic_load_n(&owner->inbox, __ATOMIC_RELAXED);
 
 	do
-		last->next = head;
+		fl_slot_link(last, head);
 	while (!__atomic_compare_exchange_n(&owner->inbox, &head, first, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
@@ -41,7 +41,7 @@ void fl_cache_free_remote(struct fl_cache *cache, unsigned int id, struct fl_slo
 		send_outbox(outbox);
 		outbox->id = id;
 	}
-	slot->next = outbox->first;
+	fl_slot_link(slot, outbox->first);
 	outbox->first = slot;
 	if (outbox->last == NULL)
 		outbox->last = slot;
@@ -70,7 +70,7 @@ static struct fl_slab *slab_of(const struct fl_cache *cache, struct fl_slot *slo
 void fl_cache_free_list(struct fl_cache *cache, struct fl_slot *slot)
 {
 	while (slot) {
-		struct fl_slot *next = slot->next;
+		struct fl_slot *next = fl_slot_next(slot);
 		struct fl_slab *slab = slab_of(cache, slot);
 		if (slab)
 			fl_cache_free_own(cache, slab, slot);

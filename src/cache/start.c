@@ -13,6 +13,7 @@
 #include "cache/threads.h"
 #include "diag/message.h"
 #include "diag/options.h"
+#include "diag/valgrind.h"
 #include "extent/decay.h"
 #include "gate/gate.h"
 #include "meta/claim.h"
@@ -171,6 +172,7 @@ static bool make(void)
 	fl_lock_take(&heap.lock);
 	if (heap.state == NOT_STARTED) {
 		fl_message_start();
+		fl_valgrind_start();
 		fl_options_start(environment());
 		if (create_arena() == 0) {
 			fl_options_seal();

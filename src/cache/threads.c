@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "cache/depot.h"
+#include "diag/valgrind.h"
 #include "extent/decay.h"
 #include "meta/meta.h"
 #include "os/os.h"
@@ -200,7 +201,8 @@ struct fl_cache *fl_cache_of(struct fallow_arena *arena)
 {
 	if (rounds == EXITED)
 		return NULL;
-	if (arena->index != 0)
+	/* Who has no cache in hand takes the slow paths. */
+	if (arena->index != 0 || fl_valgrind_watches)
 		return cache_in_table(arena);
 	if (fl_unlikely(fl_cache_self == fl_cache_none)) {
 		struct fl_cache *cache = acquire(arena);
@@ -233,6 +235,7 @@ static void thread_exit(void *value)
 		return;
 	}
 	rounds = EXITED;
+	fl_valgrind_silence();
 	if (table)
 		park_table();
 	if (fl_cache_self != fl_cache_none) {
@@ -241,6 +244,7 @@ static void thread_exit(void *value)
 		park(cache);
 	}
 	fl_decay_thread_ends();
+	fl_valgrind_speak();
 }
 
 void fl_cache_start(void)

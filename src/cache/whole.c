@@ -7,6 +7,7 @@
 #include "cache/internal.h"
 #include "cache/threads.h"
 #include "diag/options.h"
+#include "diag/valgrind.h"
 #include "extent/decay.h"
 
 /* Under the arena's lock. */
@@ -101,6 +102,17 @@ static bool is_of(uint64_t word, const struct fallow_arena *arena)
 	return cache != NULL && cache->arena == arena;
 }
 
+/* Under Valgrind: whatever of a slab is live ends. Of what is not it would complain. */
+static void end_blocks(const struct fl_slab *slab)
+{
+	if (fl_likely(!fl_valgrind_watches))
+		return;
+	fl_valgrind_silence();
+	for (size_t i = 0; i < slab->ncarved; i++)
+		fl_valgrind_free(slab->start + i * fl_classes[slab->class].size);
+	fl_valgrind_speak();
+}
+
 /* Put every extent of the arena in a region. */
 static void put_all(struct fallow_arena *arena, struct fl_region *region)
 {
@@ -113,10 +125,12 @@ static void put_all(struct fallow_arena *arena, struct fl_region *region)
 		void *descriptor = fl_map_descriptor(word);
 		if (fl_map_id(word) == FL_ID_LARGE) {
 			size_t n = ((struct fl_large *)descriptor)->n;
+			fl_valgrind_free(fl_granule_address(region, granule));
 			fl_large_free(descriptor, fl_granule_address(region, granule));
 			granule += n;
 		} else {
 			granule += ((struct fl_slab *)descriptor)->ngranules;
+			end_blocks(descriptor);
 			fl_slab_destroy(descriptor, arena);
 		}
 	}

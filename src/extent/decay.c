@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "diag/options.h"
+#include "diag/valgrind.h"
 #include "extent/extent.h"
 #include "os/kernel.h"
 #include "os/os.h"
@@ -142,6 +143,9 @@ void fl_decay_start(void)
 	enum state absent = ABSENT;
 
 	if (fl_likely(__atomic_load_n(&helper.state, __ATOMIC_RELAXED) != ABSENT))
+		return;
+	/* Its thread would be one more for Valgrind to judge. */
+	if (fl_unlikely(fl_valgrind_watches))
 		return;
 	if (!__atomic_compare_exchange_n(&helper.state, &absent, RUNNING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;

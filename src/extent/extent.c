@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/poison.h"
 #include "extent/decay.h"
 #include "extent/internal.h"
 #include "gate/gate.h"
@@ -325,6 +326,8 @@ struct fl_failure fl_extent_take(struct fl_region *region, size_t n, size_t alig
 	struct fl_failure failure = take(region, n, alignment, granule);
 	for (int i = 0; i < NPURGES && failure.reason != FALLOW_REASON_NONE && fl_purge_await(region); i++)
 		failure = take(region, n, alignment, granule);
+	if (failure.reason == FALLOW_REASON_NONE)
+		fl_unpoison(fl_granule_address(region, *granule), n << FL_GRANULE_SHIFT);
 	return failure;
 }
 
@@ -343,6 +346,8 @@ bool fl_extent_extend(struct fl_region *region, size_t granule, size_t n, size_t
 	if (free)
 		set_taken(region, from, more);
 	fl_lock_put(&region->lock);
+	if (free)
+		fl_unpoison(fl_granule_address(region, from), more << FL_GRANULE_SHIFT);
 	return free;
 }
 
@@ -620,6 +625,7 @@ void fl_extent_put(struct fl_region *region, size_t granule, size_t n, size_t nt
 {
 	uint64_t now = 0;
 
+	fl_poison(fl_granule_address(region, granule), n << FL_GRANULE_SHIFT);
 	fl_lock_take(&region->lock);
 	FOR_EACH_UNIT(unit, mask, granule, ntouched)
 		region->units[unit].dirty |= mask;

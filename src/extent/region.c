@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "base/poison.h"
 #include "extent/decay.h"
 #include "extent/internal.h"
 #include "meta/claim.h"
@@ -250,6 +251,7 @@ static void unmap(struct fl_region *region)
 {
 	size_t length = region->frontier << FL_GRANULE_SHIFT;
 
+	fl_unpoison((void *)region->base, length);
 	if (length != 0 && region->backing.fd >= 0)
 		fl_backing_discard(&region->backing, (void *)region->base, length, 0);
 	if (length == 0 || fl_os_munmap((void *)region->base, length) == 0)

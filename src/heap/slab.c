@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "diag/valgrind.h"
+
 /* Slots are carved up to the next multiple of this, so that a small heap touches few pages. */
 #define CARVE_STEP (4 * FL_KIB)
 
@@ -65,6 +67,7 @@ struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsi
 	for (size_t i = 0; i < extent.n; i++)
 		fl_map_set(extent.region, extent.granule + i, fl_map_word(id, slab));
 	__atomic_add_fetch(&arena->nslabs, 1, __ATOMIC_RELAXED);
+	fl_valgrind_hide(slab->start, extent.n << FL_GRANULE_SHIFT);
 	return slab;
 }
 
@@ -118,8 +121,9 @@ struct fl_slot *fl_slab_carve(struct fl_slab *slab, struct fl_failure *failure)
 		return NULL;
 	char *last = first + (n - 1) * size;
 	for (char *slot = first; slot < last; slot += size)
-		((struct fl_slot *)slot)->next = (struct fl_slot *)(slot + size);
-	((struct fl_slot *)last)->next = NULL;
+		fl_slot_link((struct fl_slot *)slot, (struct fl_slot *)(slot + size));
+	fl_slot_link((struct fl_slot *)last, NULL);
+	fl_poison(first, n * size);
 	if (slab->state == FL_SLAB_LISTED)
 		slab->countdown += (uint32_t)n;
 	return (struct fl_slot *)first;

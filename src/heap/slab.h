@@ -15,6 +15,7 @@
 #ifndef FL_HEAP_SLAB_H
 #define FL_HEAP_SLAB_H
 
+#include "base/poison.h"
 #include "heap/arena.h"
 
 enum fl_slab_state {
@@ -26,6 +27,27 @@ struct fl_slot {
 	struct fl_slot *next;
 	const void *slab; /* the mark of a free slot */
 };
+
+/* What else looks into free slots would be told of as a use after free, where there is poison. */
+FL_TOUCHES_POISON struct fl_slot *fl_slot_next(const struct fl_slot *slot)
+{
+	return slot->next;
+}
+
+FL_TOUCHES_POISON void fl_slot_link(struct fl_slot *slot, struct fl_slot *next)
+{
+	slot->next = next;
+}
+
+FL_TOUCHES_POISON const void *fl_slot_mark(const struct fl_slot *slot)
+{
+	return slot->slab;
+}
+
+FL_TOUCHES_POISON void fl_slot_set_mark(struct fl_slot *slot, const void *slab)
+{
+	slot->slab = slab;
+}
 
 /* Everything is the owning cache's: its thread's without a lock, or, where the cache's lock is held, the holder's. */
 struct fl_slab {

@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "diag/valgrind.h"
 #include "map/map.h"
 #include "meta/meta.h"
 #include "os/os.h"
@@ -186,6 +187,7 @@ static struct fl_failure take_from_pool(struct fallow_jemalloc *jemalloc, size_t
 	fl_pageset_add(&jemalloc->held, pages.first, pages.end);
 	found->first = pieces_of(jemalloc, pages).first;
 	found->end = found->first + n;
+	fl_valgrind_show(fl_granule_address(region, granule), npages * jemalloc->page_size);
 	return failure;
 }
 

@@ -4,7 +4,7 @@
 . "$top_srcdir/test/lib/test.sh"
 
 # build_again NAME OPTIONS TARGET...: configure with the options, a list of words, and make the targets, the last of which is
-# check-unit-api. Ends the test.
+# check-unit-api. It stays in the build's folder.
 build_again() {
 	source=$top_srcdir
 	build=$top_builddir/again/$1
@@ -19,10 +19,12 @@ build_again() {
 	rm -f test-suite.log
 	make -s "$@" || { cat test-suite.log 2>/dev/null; fail "make $* with $options"; finish; }
 	grep -q '^# PASS: *[1-9]' test-suite.log || fail "no unit or api test passed"
-	finish
 }
 
-# sanitized NAME: unit and api tests with debug checks under that sanitizer, statically linked. Ends the test.
+# sanitized NAME TARGET...: unit and api tests, and other targets before, with debug checks under that sanitizer, statically
+# linked.
 sanitized() {
-	build_again "$1" "--enable-debug --disable-shared --enable-sanitizer=$1" check-unit-api
+	sanitizer=$1
+	shift
+	build_again "$sanitizer" "--enable-debug --disable-shared --enable-sanitizer=$sanitizer" "$@" check-unit-api
 }

@@ -4,3 +4,4 @@
 
 . "$top_srcdir/test/clean/build-again.sh"
 sanitized undefined
+finish

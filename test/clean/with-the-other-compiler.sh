@@ -10,3 +10,4 @@ clang*) CC=gcc CXX=g++ ;;
 esac
 command -v "$CC" >/dev/null && command -v "$CXX" >/dev/null || skip "$CC and $CXX are not both installed"
 build_again other-compiler --enable-werror check-build check-unit-api
+finish

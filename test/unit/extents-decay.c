@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/poison.h"
 #include "diag/options.h"
 #include "extent/extent.h"
 #include "os/os.h"
@@ -51,7 +52,8 @@ static size_t present(const struct fl_region *region)
 	return __atomic_load_n(&region->present, __ATOMIC_RELAXED) >> FL_GRANULE_SHIFT;
 }
 
-static void assert_contents(const struct fl_region *region, size_t granule, size_t n, unsigned char value)
+/* Of free memory, too. */
+FL_TOUCHES_POISON void assert_contents(const struct fl_region *region, size_t granule, size_t n, unsigned char value)
 {
 	const unsigned char *bytes = fl_granule_address(region, granule);
 

@@ -52,7 +52,7 @@ static size_t see(const struct fl_slab *slab, const struct fl_slot *slot, uint64
 {
 	size_t size = fl_classes[slab->class].size, n = 0;
 
-	for (; slot; slot = slot->next, n++) {
+	for (; slot; slot = fl_slot_next(slot), n++) {
 		size_t offset = (size_t)((const char *)slot - slab->start);
 
 		assert_int_equal(offset % size, 0);
