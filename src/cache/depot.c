@@ -136,7 +136,7 @@ static bool carve(struct fl_depot_bin *bin, struct fl_slab *slab, struct fl_fail
 	if (n == 0)
 		return false;
 	/* The extent may have been somebody else's. */
-	memset(slab->start + first * size, 0, n * size);
+	memset(fl_slab_start(slab) + first * size, 0, n * size);
 	for (size_t i = first; i < first + n; i++)
 		fl_bitmap_set(slab->bits, i);
 	if (slab->state == FL_SLAB_FULL)
@@ -154,7 +154,7 @@ static size_t nready(const struct fl_magazine *magazine)
 /* Make up to most slots ready that are a slab's by one word of its bits. */
 static void take_word(struct fl_magazine *magazine, struct fl_slab *slab, size_t word, size_t most)
 {
-	char *first = slab->start + word * FL_WORD_BITS * magazine->size;
+	char *first = fl_slab_start(slab) + word * FL_WORD_BITS * magazine->size;
 	uint64_t bits = slab->bits[word];
 	char **top = magazine->top, **end = magazine->ready + most;
 
@@ -310,7 +310,7 @@ static bool is_surplus(const struct fl_depot_bin *bin, const struct fl_slab *sla
 static void put(struct fl_depot *depot, struct fl_depot_bin *bin, struct fl_slab *slab, char *slot,
 		struct fl_slab **surplus)
 {
-	size_t index = (size_t)(slot - slab->start) / 16 * depot->inverse[slab->class] >> 32;
+	size_t index = (size_t)(slot - fl_slab_start(slab)) / 16 * depot->inverse[slab->class] >> 32;
 
 	/* Two threads at once, or a program that put the canary back. */
 	if (fl_bitmap_test(slab->bits, index))
@@ -333,7 +333,7 @@ void fl_depot_put(struct fl_depot *depot, unsigned int class, char *const *slots
 	fl_lock_take(&bin->lock);
 	for (size_t i = 0; i < n; i++) {
 		/* The next slot is often of the same slab. */
-		if ((size_t)(slots[i] - slab->start) >= (size_t)slab->ngranules << FL_GRANULE_SHIFT)
+		if ((size_t)(slots[i] - fl_slab_start(slab)) >= (size_t)slab->ngranules << FL_GRANULE_SHIFT)
 			slab = slab_of(depot, slots[i]);
 		put(depot, bin, slab, slots[i], &surplus);
 	}

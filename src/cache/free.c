@@ -70,7 +70,7 @@ static void check_slot(const char *call, const struct fl_block *found, const str
 	const struct fl_slab *slab = fl_map_descriptor(found->word);
 	bool own = __atomic_load_n(&owner->thread, __ATOMIC_RELAXED) == &fl_cache_self;
 
-	if ((uint32_t)((const char *)block - slab->start) % fl_classes[slab->class].size != 0)
+	if ((uint32_t)((const char *)block - fl_slab_start(slab)) % fl_classes[slab->class].size != 0)
 		fl_block_misuse(call, block, "not the start of a block");
 	if (is_free(owner, slab, block, own))
 		fl_block_misuse_freed(call, block);
@@ -124,11 +124,12 @@ static inline bool free_foreign(struct fl_cache *cache, void *block)
 	struct fl_slab *slab = fl_map_descriptor(word);
 	struct fl_slot *slot = block;
 	unsigned int id = fl_map_id(word), class = cache->region->classes[granule];
-	if (id <= FL_ID_LARGE || id == fl_cache_id(cache) || slot->slab == slab)
+	if (id <= FL_ID_LARGE || id == fl_cache_id(cache) || fl_slot_mark(slot) == slab)
 		return false;
-	if ((uint32_t)((const char *)block - slab->start) % fl_classes[class].size != 0)
+	if ((uint32_t)((const char *)block - fl_slab_start(slab)) % fl_classes[class].size != 0)
 		return false;
-	slot->slab = slab;
+	fl_poison(slot, fl_classes[class].size);
+	fl_slot_set_mark(slot, slab);
 	fl_cache_free_remote(cache, id, slot, fl_classes[class].size);
 	return true;
 }

@@ -41,7 +41,7 @@ static inline uint64_t *canary_place(const void *slot, size_t size)
 /* The canary of what should be a live block is not there. */
 FL_COLD __attribute__((noreturn)) static void misuse(const char *call, const struct fl_slab *slab, const char *block)
 {
-	size_t size = fl_classes[slab->class].size, offset = (size_t)(block - slab->start);
+	size_t size = fl_classes[slab->class].size, offset = (size_t)(block - fl_slab_start(slab));
 
 	if (offset % size != 0 || offset / size >= slab->ncarved)
 		fl_block_misuse(call, block, "not the start of a block");

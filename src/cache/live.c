@@ -86,7 +86,7 @@ static const struct fallow_live_field fields[] = {
 	FIELD("cache.arena", struct fl_cache, arena),
 
 	ELEMENT("slab", struct fl_slab),
-	FIELD("slab.start", struct fl_slab, start),
+	FIELD("slab.below", struct fl_slab, below),
 	FIELD("slab.nslots", struct fl_slab, nslots),
 	FIELD("slab.ncarved", struct fl_slab, ncarved),
 	FIELD("slab.class", struct fl_slab, class),

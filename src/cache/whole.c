@@ -109,7 +109,7 @@ static void end_blocks(const struct fl_slab *slab)
 		return;
 	fl_valgrind_silence();
 	for (size_t i = 0; i < slab->ncarved; i++)
-		fl_valgrind_free(slab->start + i * fl_classes[slab->class].size);
+		fl_valgrind_free(fl_slab_start(slab) + i * fl_classes[slab->class].size);
 	fl_valgrind_speak();
 }
 

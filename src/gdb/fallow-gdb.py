@@ -212,11 +212,11 @@ class Finder:
         slab = Element(self.live, "slab", self.descriptor(word))
         cache = Element(self.live, "cache", read_word(self.live.record.caches + (word >> ID_SHIFT) * WORD.size))
         size = self.live.element("class", self.live.record.classes, slab.class_).size
-        number = (self.address - slab.start) // size
-        where = f"slab {slab.start:#x} of slots of {size} bytes, {self.live.arena_name(cache.arena)}"
+        number = (self.address - slab.below - 1) // size
+        where = f"slab {slab.below + 1:#x} of slots of {size} bytes, {self.live.arena_name(cache.arena)}"
         if number >= slab.nslots:
             return f"{where}: behind its last slot"
-        slot = slab.start + number * size
+        slot = slab.below + 1 + number * size
         state = self.state(slab, cache, number, slot)
         return f"{where}: slot {slot:#x}, {state}; {self.place(slot, size)}"
 

@@ -60,14 +60,14 @@ struct fl_slab *fl_slab_create(struct fallow_arena *arena, unsigned int id, unsi
 		.ngranules = (uint8_t)extent.n,
 		.npopulated = 1,
 		.eager = eager,
-		.start = fl_granule_address(extent.region, extent.granule),
+		.below = (char *)fl_granule_address(extent.region, extent.granule) - 1,
 		.region = extent.region,
 	};
 	fl_slab_recast(slab, class);
 	for (size_t i = 0; i < extent.n; i++)
 		fl_map_set(extent.region, extent.granule + i, fl_map_word(id, slab));
 	__atomic_add_fetch(&arena->nslabs, 1, __ATOMIC_RELAXED);
-	fl_valgrind_hide(slab->start, extent.n << FL_GRANULE_SHIFT);
+	fl_valgrind_hide(fl_slab_start(slab), extent.n << FL_GRANULE_SHIFT);
 	return slab;
 }
 
@@ -114,7 +114,7 @@ size_t fl_slab_extend(struct fl_slab *slab, struct fl_failure *failure)
 struct fl_slot *fl_slab_carve(struct fl_slab *slab, struct fl_failure *failure)
 {
 	size_t size = fl_classes[slab->class].size;
-	char *first = slab->start + slab->ncarved * size;
+	char *first = fl_slab_start(slab) + slab->ncarved * size;
 	size_t n = fl_slab_extend(slab, failure);
 
 	if (n == 0)

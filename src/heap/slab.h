@@ -62,7 +62,7 @@ struct fl_slab {
 	uint8_t npopulated;   /* granules */
 	struct fl_slab *next; /* in the class's list while LISTED */
 	struct fl_slab *prev;
-	char *start;          /* of the first slot */
+	char *below;          /* the byte below the first slot: whoever looks for leaks must not find a block's address here */
 	struct fl_region *region;
 	uint8_t class;
 	uint8_t state;        /* enum fl_slab_state */
@@ -72,6 +72,11 @@ struct fl_slab {
 };
 
 _Static_assert(sizeof(struct fl_slab) <= FL_DESCRIPTOR_SIZE, "descriptors have fixed places");
+
+static inline char *fl_slab_start(const struct fl_slab *slab)
+{
+	return slab->below + 1;
+}
 
 /*
  * Take an extent of ngranules for a slab of the class, or fewer where there is no room for those, and map it to the

@@ -50,35 +50,41 @@ static struct range range(uintptr_t start, uintptr_t end)
 	return (struct range){ fl_align_up(start, FL_CLAIM_ALIGNMENT), fl_align_down(end, FL_CLAIM_ALIGNMENT) };
 }
 
+/* Sanitizers of the program, whether or not this was built for one. */
+void __asan_init(void) __attribute__((weak));
+void __tsan_init(void) __attribute__((weak));
+
+static void add(uintptr_t start, uintptr_t end)
+{
+	claims.free[claims.n++] = range(start, end);
+}
+
+/* Not the same place in every run. */
+static void add_randomly(uintptr_t start, uintptr_t end)
+{
+	size_t span = fl_min(RANDOM_SPAN, (end - start) / FL_CLAIM_ALIGNMENT / 16 + 1);
+
+	add(start + fl_os_random() % span * FL_CLAIM_ALIGNMENT, end);
+}
+
 static int start(void)
 {
-	uintptr_t top = kernel_placement();
+	uintptr_t top = kernel_placement(), sixteenth = top / 16;
 
 	if (top == 0)
 		return -ENOMEM;
-#if defined(__SANITIZE_THREAD__)
-	/* ThreadSanitizer has shadow for the topmost 1.5 TiB only. */
-	claims.free[claims.n++] = range(0x7e8100000000, top - 256 * FL_GIB);
-#else
-	if (top < SCARCE) {
-		claims.free[claims.n++] = range(SCARCE_START, SCARCE_START + SCARCE_LENGTH);
-		return 0;
+	if (__tsan_init) {
+		/* ThreadSanitizer has shadow for the topmost 1.5 TiB only. */
+		add(0x7e8100000000, top - 256 * FL_GIB);
+	} else if (top < SCARCE) {
+		add(SCARCE_START, SCARCE_START + SCARCE_LENGTH);
+	} else if (__asan_init) {
+		/* AddressSanitizer's shadow ends at 16 TiB, and its own heap begins at 96. */
+		add_randomly(17 * FL_TIB, 10 * sixteenth + sixteenth / 2);
+	} else {
+		add_randomly(sixteenth / 2, 10 * sixteenth + sixteenth / 2);
+		add_randomly(11 * sixteenth, top - sixteenth / 2);
 	}
-	uintptr_t sixteenth = top / 16;
-#if defined(__SANITIZE_ADDRESS__)
-	/* AddressSanitizer's shadow ends at 16 TiB, and its own heap begins at 96. */
-	claims.free[claims.n++] = range(17 * FL_TIB, 10 * sixteenth + sixteenth / 2);
-#else
-	claims.free[claims.n++] = range(sixteenth / 2, 10 * sixteenth + sixteenth / 2);
-	claims.free[claims.n++] = range(11 * sixteenth, top - sixteenth / 2);
-#endif
-	/* Not the same place in every run. */
-	for (size_t i = 0; i < claims.n; i++) {
-		struct range *r = &claims.free[i];
-		size_t span = fl_min(RANDOM_SPAN, (r->end - r->start) / FL_CLAIM_ALIGNMENT / 16 + 1);
-		r->start += fl_os_random() % span * FL_CLAIM_ALIGNMENT;
-	}
-#endif
 	return 0;
 }
 

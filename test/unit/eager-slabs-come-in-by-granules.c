@@ -41,7 +41,7 @@ static size_t present(const struct fl_slab *slab)
 	size_t npages = slab->ngranules * FL_GRANULE / fl_os_page_size(), n = 0;
 
 	assert_true(npages <= sizeof(pages));
-	assert_int_equal(mincore(slab->start, npages * fl_os_page_size(), pages), 0);
+	assert_int_equal(mincore(fl_slab_start(slab), npages * fl_os_page_size(), pages), 0);
 	for (size_t i = 0; i < npages; i++)
 		n += pages[i] & 1;
 	return n * fl_os_page_size();

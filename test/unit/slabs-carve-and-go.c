@@ -53,7 +53,7 @@ static size_t see(const struct fl_slab *slab, const struct fl_slot *slot, uint64
 	size_t size = fl_classes[slab->class].size, n = 0;
 
 	for (; slot; slot = fl_slot_next(slot), n++) {
-		size_t offset = (size_t)((const char *)slot - slab->start);
+		size_t offset = (size_t)((const char *)slot - fl_slab_start(slab));
 
 		assert_int_equal(offset % size, 0);
 		assert_true(offset / size < slab->nslots);
@@ -65,7 +65,7 @@ static size_t see(const struct fl_slab *slab, const struct fl_slot *slot, uint64
 
 static void assert_known(const struct fl_slab *slab, uint64_t word)
 {
-	size_t granule = fl_granule_of(arena.region, slab->start);
+	size_t granule = fl_granule_of(arena.region, fl_slab_start(slab));
 
 	for (size_t i = 0; i < fl_classes[slab->class].ngranules; i++) {
 		assert_int_equal(fl_map_get(arena.region, granule + i), word);
@@ -85,7 +85,7 @@ static void every_slot_is_carved_once(void **state)
 		size_t ncarved = 0, least = fl_max(FL_GRANULE, fl_os_page_size());
 
 		assert_int_equal(arena.taken, c->ngranules * FL_GRANULE);
-		assert_int_equal((uintptr_t)slab->start % FL_GRANULE, 0);
+		assert_int_equal((uintptr_t)fl_slab_start(slab) % FL_GRANULE, 0);
 		assert_known(slab, fl_map_word(ID, slab));
 		while (!fl_slab_is_carved(slab)) {
 			struct fl_slot *slots = fl_slab_carve(slab, &failure);
