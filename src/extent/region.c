@@ -230,6 +230,16 @@ destroy_backing:
 	return result;
 }
 
+/* The program's leak sanitizer, where it has one. */
+void __lsan_register_root_region(const void *start, size_t length) __attribute__((weak));
+void __lsan_unregister_root_region(const void *start, size_t length) __attribute__((weak));
+
+/* What blocks point at is not lost. Where memory may be missing it must not look. */
+static bool is_root(const struct fl_region *region)
+{
+	return region->backing.kind == FALLOW_BACKING_ANON && __lsan_register_root_region && __lsan_unregister_root_region;
+}
+
 int fl_region_create(const struct fl_region_options *options, struct fl_region **region)
 {
 	struct fl_region *made = fl_meta_alloc(sizeof(*made));
@@ -243,6 +253,8 @@ int fl_region_create(const struct fl_region_options *options, struct fl_region *
 	}
 	if (fl_backing_is_pooled(&made->backing))
 		fl_fork_add(&made->holder);
+	if (is_root(made))
+		__lsan_register_root_region((void *)made->base, made->nreserved << FL_GRANULE_SHIFT);
 	*region = made;
 	return 0;
 }
@@ -262,6 +274,8 @@ static void unmap(struct fl_region *region)
 
 void fl_region_destroy(struct fl_region *region)
 {
+	if (is_root(region))
+		__lsan_unregister_root_region((void *)region->base, region->nreserved << FL_GRANULE_SHIFT);
 	if (fl_backing_is_pooled(&region->backing))
 		fl_fork_remove(&region->holder);
 	fl_decay_pause();

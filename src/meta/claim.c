@@ -52,6 +52,7 @@ static struct range range(uintptr_t start, uintptr_t end)
 
 /* Sanitizers of the program, whether or not this was built for one. */
 void __asan_init(void) __attribute__((weak));
+void __lsan_init(void) __attribute__((weak));
 void __tsan_init(void) __attribute__((weak));
 
 static void add(uintptr_t start, uintptr_t end)
@@ -78,8 +79,8 @@ static int start(void)
 		add(0x7e8100000000, top - 256 * FL_GIB);
 	} else if (top < SCARCE) {
 		add(SCARCE_START, SCARCE_START + SCARCE_LENGTH);
-	} else if (__asan_init) {
-		/* AddressSanitizer's shadow ends at 16 TiB, and its own heap begins at 96. */
+	} else if (__asan_init || __lsan_init) {
+		/* AddressSanitizer's shadow ends at 16 TiB, and its own heap, as LeakSanitizer's, begins at 96. */
 		add_randomly(17 * FL_TIB, 10 * sixteenth + sixteenth / 2);
 	} else {
 		add_randomly(sixteenth / 2, 10 * sixteenth + sixteenth / 2);
