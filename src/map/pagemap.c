@@ -43,7 +43,7 @@ static unsigned int states_of(uint64_t categories)
  */
 int fl_pagemap_scan(int fd, struct fl_scan scan, fl_scan_fn *fn, void *context)
 {
-	struct fl_scan_range ranges[NRANGES];
+	struct fl_scan_range ranges[NRANGES] = { 0 }; /* memcheck knows of no request that fills them in */
 	long n = NRANGES;
 
 	scan.size = sizeof(scan);

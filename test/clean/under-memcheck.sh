@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Unit tests run clean under valgrind's memcheck: no invalid access, no use of undefined values, nothing leaked.
+# Unit tests, and some of maps, run clean under valgrind's memcheck: no invalid access, no use of undefined values, nothing leaked.
 
 . "$top_srcdir/test/lib/test.sh"
 command -v valgrind >/dev/null || skip "valgrind is not installed"
