@@ -199,6 +199,7 @@ static void *alloc_shared(struct fallow_arena *arena, size_t size, size_t alignm
 	return block;
 }
 
+/* One try. */
 static void *alloc_of(struct fallow_arena *arena, size_t size, size_t alignment, bool *zero, struct fl_failure *failure)
 {
 	struct fl_cache *cache = fl_cache_of(arena);

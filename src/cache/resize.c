@@ -9,7 +9,7 @@
 #include "cache/threads.h"
 #include "diag/valgrind.h"
 
-/* Bytes that may be used, unless Valgrind watches. */
+/* Bytes that a block has; all of them may be used, unless Valgrind watches. */
 static size_t room_of(const struct fl_block *found)
 {
 	if (fl_map_id(found->word) == FL_ID_LARGE)
