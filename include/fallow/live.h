@@ -65,6 +65,35 @@ struct fallow_live {
 	const void *maps_version;               /* a word: odd while that list changes, and another afterwards */
 };
 
+/*
+ * Who wants to look at the very moment when something happens, such as fallow-record(1), shares this struct with one process:
+ * it lies in a file whose path the process finds in its environment, in FALLOW_RECORDER, when its heap is made. Nothing
+ * of it is on a path that is taken often.
+ *
+ * At a moment that is wanted, the thread that clears its bit in wanted sets it in pending, counts asked up, wakes who
+ * waits for that word by futex(2), and waits until answered has come as far, or FALLOW_RECORDER_PATIENCE_MS have passed.
+ */
+#define FALLOW_RECORDER_MAGIC "fallow recorder " /* 16 bytes, without the terminator */
+#define FALLOW_RECORDER_VARIABLE "FALLOW_RECORDER"
+#define FALLOW_RECORDER_PATIENCE_MS 200
+
+enum fallow_moment {
+	FALLOW_MOMENT_START = 1,   /* the heap is made, and nothing allocated yet */
+	FALLOW_MOMENT_FAILURE = 2, /* a request was refused, and the thread has not been told yet */
+	FALLOW_MOMENT_END = 4,     /* the process ends by exit(3) or by a return from main */
+};
+
+struct fallow_recorder {
+	char magic[16];
+	uint32_t pid;        /* of the one process that is meant, not of its children */
+	uint32_t wanted;     /* moments; set by the recorder */
+	uint32_t pending;    /* moments; taken out by the recorder */
+	uint32_t asked;      /* futex */
+	uint32_t answered;   /* futex; set by the recorder to what asked was before it looked */
+	uint32_t reserved;
+	uint64_t failure;    /* number of the failure whose moment this is */
+};
+
 #ifdef __cplusplus
 }
 #endif

@@ -5,6 +5,7 @@
 #include "cache/live.h"
 
 #include "cache/threads.h"
+#include "diag/moment.h"
 #include "map/maps.h"
 #include "meta/meta.h"
 #include "os/os.h"
@@ -128,7 +129,8 @@ __attribute__((used, aligned(FALLOW_LIVE_ALIGNMENT))) struct fallow_live fl_live
 	.maps_version = &fl_map_list.version,
 };
 
-void fl_live_start(void)
+void fl_live_start(char **environment)
 {
 	__atomic_store_n(&fl_live.started_ms, fl_os_clock_ms(), __ATOMIC_RELEASE);
+	fl_moment_start(environment);
 }

@@ -9,7 +9,7 @@
 
 extern struct fallow_live fl_live;
 
-/* The heap is made: from now on the record is true. */
-void fl_live_start(void);
+/* The heap is made: from now on the record is true. environment is the program's environ, which may name a recorder. */
+void fl_live_start(char **environment);
 
 #endif

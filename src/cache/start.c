@@ -180,7 +180,7 @@ static bool make(void)
 			/* With the canary, for whoever waits for a lock of an explicit arena. */
 			__atomic_store_n(&fl_lock_stuck, mend_child_once, __ATOMIC_RELEASE);
 			fl_cache_attach(&heap.arena);
-			fl_live_start();
+			fl_live_start(environment());
 			__atomic_store_n(&heap.state, READY, __ATOMIC_RELEASE);
 			made = true;
 		}

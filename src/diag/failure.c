@@ -5,6 +5,7 @@
  */
 #include "diag/failure.h"
 
+#include "diag/moment.h"
 #include "os/os.h"
 
 struct kept {
@@ -61,6 +62,7 @@ void fl_failure_keep_with(struct fl_failure failure, size_t requested, uint64_t 
 	write_slot(&fl_failure_slots[(number - 1) % FALLOW_NFAILURES], number,
 		   &(struct fallow_failure_record){ .time_ms = now, .requested = requested, .headroom = headroom,
 						    .reason = failure.reason, .error = error });
+	fl_moment_failure(number);
 }
 
 void fl_failure_keep(struct fl_failure failure, size_t requested)

@@ -295,9 +295,26 @@ void fl_os_futex_wake(uint32_t *word, int nwaiters)
 	RAW(SYS_futex, word, FUTEX_WAKE_PRIVATE, nwaiters, 0, 0, 0);
 }
 
+int fl_os_futex_wait_shared(uint32_t *word, uint32_t expected, uint64_t milliseconds)
+{
+	struct timespec timeout = { (time_t)(milliseconds / 1000), (long)(milliseconds % 1000) * 1000000 };
+
+	return (int)RAW(SYS_futex, word, FUTEX_WAIT, expected, &timeout, 0, 0);
+}
+
+void fl_os_futex_wake_shared(uint32_t *word, int nwaiters)
+{
+	RAW(SYS_futex, word, FUTEX_WAKE, nwaiters, 0, 0, 0);
+}
+
 void fl_os_yield(void)
 {
 	RAW(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+uint32_t fl_os_process_id(void)
+{
+	return (uint32_t)RAW(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
 bool fl_os_is_first_thread(void)

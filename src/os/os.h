@@ -117,7 +117,11 @@ int fl_os_rewrite_word(void *address);
 int fl_os_futex_wait(uint32_t *word, uint32_t expected);
 int fl_os_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t milliseconds);
 void fl_os_futex_wake(uint32_t *word, int nwaiters);
+/* The same, of a word in a mapping that is shared with another process. */
+int fl_os_futex_wait_shared(uint32_t *word, uint32_t expected, uint64_t milliseconds);
+void fl_os_futex_wake_shared(uint32_t *word, int nwaiters);
 void fl_os_yield(void);
+uint32_t fl_os_process_id(void);
 /* Whether the calling thread is the one that the process began with. */
 bool fl_os_is_first_thread(void);
 /* Milliseconds since boot, coarse: a few nanoseconds to read, some milliseconds exact. */
