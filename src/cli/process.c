@@ -151,7 +151,8 @@ static bool read_fields(struct fl_process *process)
 	return true;
 }
 
-static bool find_record(struct fl_process *process, const char *name)
+/* False: there is none, or none that this command knows. */
+static bool find_record(struct fl_process *process)
 {
 	char path[PATH_LENGTH];
 
@@ -162,6 +163,12 @@ static bool find_record(struct fl_process *process, const char *name)
 		search_files(process, maps, false);
 		fclose(maps);
 	}
+	return process->live.version == FALLOW_LIVE_VERSION && process->live.started_ms != 0 && read_fields(process);
+}
+
+/* Why there is no record. */
+static void explain_record(const struct fl_process *process, const char *name)
+{
 	if (process->live.size == 0)
 		fprintf(stderr, "%s: process %d (%s) does not run on fallow; fallow run -- starts programs that do\n", name,
 			process->pid, process->command);
@@ -171,11 +178,8 @@ static bool find_record(struct fl_process *process, const char *name)
 	else if (process->live.started_ms == 0)
 		fprintf(stderr, "%s: process %d (%s) has fallow, but has not allocated anything yet\n", name, process->pid,
 			process->command);
-	else if (read_fields(process))
-		return true;
 	else
 		fprintf(stderr, "%s: process %d has ended\n", name, process->pid);
-	return false;
 }
 
 /* Why its memory, which is there, may not be opened. */
@@ -215,22 +219,40 @@ static void read_command(struct fl_process *process)
 			*c = '?';
 }
 
-bool fl_process_open(struct fl_process *process, int pid, const char *name)
+/* False with errno. */
+static bool open_memory(struct fl_process *process, int pid)
 {
 	char path[PATH_LENGTH];
 
 	*process = (struct fl_process){ .pid = pid };
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	process->memory = open(path, O_RDONLY | O_CLOEXEC);
-	if (process->memory < 0) {
+	if (process->memory >= 0)
+		read_command(process);
+	return process->memory >= 0;
+}
+
+bool fl_process_open(struct fl_process *process, int pid, const char *name)
+{
+	if (!open_memory(process, pid)) {
 		if (errno == EACCES || errno == EPERM)
 			explain_refusal(pid, name);
 		else
 			fprintf(stderr, "%s: there is no process %d\n", name, pid);
 		return false;
 	}
-	read_command(process);
-	if (find_record(process, name))
+	if (find_record(process))
+		return true;
+	explain_record(process, name);
+	fl_process_close(process);
+	return false;
+}
+
+bool fl_process_try(struct fl_process *process, int pid)
+{
+	if (!open_memory(process, pid))
+		return false;
+	if (find_record(process))
 		return true;
 	fl_process_close(process);
 	return false;

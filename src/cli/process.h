@@ -30,6 +30,8 @@ struct fl_process {
  * not run on fallow.
  */
 bool fl_process_open(struct fl_process *process, int pid, const char *name);
+/* The same, without a word. */
+bool fl_process_try(struct fl_process *process, int pid);
 void fl_process_close(struct fl_process *process);
 
 /* Copy length bytes at address. False: there is nothing, or the process has ended. */
