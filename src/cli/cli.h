@@ -14,7 +14,7 @@ enum fl_status {
 	FL_STATUS_OK = 0,
 	FL_STATUS_NO = 1,              /* asked, and the answer is no: a problem found, something refused */
 	FL_STATUS_USAGE = 2,           /* bad arguments */
-	FL_STATUS_RUN_USAGE = 125,     /* the same of run, whose other statuses are the program's; as env(1) has it */
+	FL_STATUS_RUN_USAGE = 125,     /* the same of run and record, whose other statuses are the program's; as env(1) has it */
 	FL_STATUS_CANNOT_EXECUTE = 126,
 	FL_STATUS_NOT_FOUND = 127,
 };
@@ -30,6 +30,8 @@ int fl_run(int argc, char **argv);
 int fl_doctor(int argc, char **argv);
 int fl_map(int argc, char **argv);
 int fl_pool(int argc, char **argv);
+int fl_record(int argc, char **argv);
+int fl_report(int argc, char **argv);
 int fl_stat(int argc, char **argv);
 
 /*

@@ -13,6 +13,8 @@ int main(int argc, char **argv)
 		{ "doctor", "say what keeps this machine from huge pages, and what to change", fl_doctor },
 		{ "stat", "say what a running process has allocated", fl_stat },
 		{ "map", "draw how a running process uses its memory", fl_map },
+		{ "record", "record what a program does with its memory until it ends", fl_record },
+		{ "report", "show a recording, as text or as a page for a browser", fl_report },
 		{ "pool", "show, resize and mount pools of huge pages", fl_pool },
 		{ NULL, NULL, NULL }
 	};

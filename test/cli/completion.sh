@@ -23,7 +23,7 @@ completes() {
 	[ "$got" = "$wanted" ] || fail "'${COMP_WORDS[*]}' is completed to '$got', not '$wanted'"
 }
 
-completes fallow "" : run doctor stat map pool
+completes fallow "" : run doctor stat map record report pool
 completes fallow d : doctor
 completes fallow x : ""
 completes fallow --v : --version
@@ -44,6 +44,16 @@ mkdir "$scratch/directory"
 touch "$scratch/dull-file"
 completes fallow map -o "$scratch/d" : "$scratch/directory" "$scratch/dull-file"
 completes fallow pool mount "$scratch/d" : "$scratch/directory"
+completes fallow record --sp : --spill=
+completes fallow record --in : --interval=
+completes fallow record --backing = hu : hugetlb
+completes fallow record -i 5 -o "$scratch/d" : "$scratch/directory" "$scratch/dull-file"
+completes fallow record -i 5 -o run.fallow sha256su : sha256sum
+completes fallow record --output = "$scratch/du" : "$scratch/dull-file"
+completes fallow record --output = run.fallow -- sha256su : sha256sum
+completes fallow report --j : --json
+completes fallow report "$scratch/du" : "$scratch/dull-file"
+completes fallow report --output = "$scratch/du" : "$scratch/dull-file"
 completes fallow run "$top_builddir/.libs/libfallow-malloc.so.nonexistent" : ""
 completes fallow run -- sha256su : sha256sum
 completes fallow run --limit = 1M sha256su : sha256sum

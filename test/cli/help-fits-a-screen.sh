@@ -25,7 +25,7 @@ fits() {
 }
 
 fits
-for expected in run doctor stat map pool; do
+for expected in run doctor stat map record report pool; do
 	commands_of | grep -qx $expected || fail "fallow --help does not list $expected"
 done
 for expected in show resize mount umount; do
@@ -51,8 +51,8 @@ refused() {
 	grep -q -- "$word" "$scratch/err" || fail "fallow $* does not name $word: $(cat "$scratch/err")"
 	[ ! -s "$scratch/out" ] || fail "fallow $* writes to stdout"
 }
-refused "'nonsense'; there are: run, doctor, stat, map, pool" nonsense
-refused "there are: run, doctor, stat, map, pool"
+refused "'nonsense'; there are: run, doctor, stat, map, record, report, pool" nonsense
+refused "there are: run, doctor, stat, map, record, report, pool"
 refused "'nonsense'; there are: show, resize, mount, umount" pool nonsense
 refused "'nonsense'; there are: kernel, thp, " doctor nonsense
 refused "'x'" pool show x

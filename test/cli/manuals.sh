@@ -30,6 +30,8 @@ described run fallow-run
 described doctor fallow-doctor
 described stat fallow-stat
 described map fallow-map
+described record fallow-record
+described report fallow-report
 for command in "pool" "pool show" "pool resize" "pool mount" "pool umount"; do
 	described "$command" fallow-pool
 done

@@ -14,24 +14,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <fallow/fallow.h>
+#include "test/cli/arena.h"
 
-#define MiB ((size_t)1 << 20)
 #define NBLOCKS 256
-
-static struct fallow_arena *create(const char *name, size_t limit)
-{
-	struct fallow_arena_options options = FALLOW_ARENA_OPTIONS_INIT;
-	struct fallow_arena *arena;
-
-	options.name = name;
-	options.limit = limit;
-	options.decay_ms = FALLOW_DECAY_NEVER;
-	options.thp = FALLOW_THP_NEVER;
-	if (fallow_arena_create(&options, &arena) != 0)
-		abort();
-	return arena;
-}
 
 /* A map that is hole but for length bytes in its middle. */
 static struct fallow_map *create_map(const char *name, size_t whole, size_t length)
