@@ -227,33 +227,35 @@ static bool prove_units(struct fl_region *region, size_t granule, size_t n)
 	return true;
 }
 
-/* Bytes that will come in with the granules: all of a unit where a huge page does. */
-static size_t count_coming(struct fl_region *region, size_t granule, size_t n)
+/* Count what will come in with the granules: all of a unit where a huge page does. */
+static void count_coming(struct fl_region *region, size_t granule, size_t n, struct fl_gate_request *request)
 {
 	bool faults = region->backing.populate == FALLOW_POPULATE_NONE;
-	size_t ncoming = 0;
+	size_t ncoming = 0, nmissing = 0;
 
 	fl_lock_take(&region->lock);
 	FOR_EACH_UNIT(unit, mask, granule, n) {
 		uint64_t present = region->units[unit].present;
 		bool all = region->units[unit].huge && (faults || present == 0);
 		ncoming += (size_t)__builtin_popcountll((all ? ~UINT64_C(0) : mask) & ~present);
+		nmissing += (size_t)__builtin_popcountll(mask & ~present);
 	}
 	fl_lock_put(&region->lock);
-	return ncoming << FL_GRANULE_SHIFT;
+	request->nbytes = ncoming << FL_GRANULE_SHIFT;
+	request->least = nmissing << FL_GRANULE_SHIFT;
 }
 
 struct fl_failure fl_region_bring_in(struct fl_region *region, size_t granule, size_t n, size_t charged, bool vital)
 {
 	const bool lazily = region->backing.populate == FALLOW_POPULATE_NONE;
-	const struct fl_gate_request request = {
-		.nbytes = count_coming(region, granule, n),
+	struct fl_gate_request request = {
 		.counted = lazily ? charged : 0,
 		.vital = vital,
 		.count = count_present,
 	};
 	struct fl_failure failure;
 
+	count_coming(region, granule, n, &request);
 	if (fl_likely(fl_gate_spend(request.nbytes)) && (lazily || prove_units(region, granule, n)))
 		return lazily ? success : fl_region_populate_missing(region, granule, granule + n);
 	switch (fl_gate_enter(&request, &failure)) {

@@ -174,7 +174,7 @@ static enum fl_gate_answer answer(const struct fl_gate_request *request, uint64_
 	/* Where no group has a limit, programs that touch little of what they allocate go on as ever. */
 	if (request->counted != 0 && !headroom->limited && !headroom->unsure)
 		return FL_GATE_OPEN;
-	return fits(request, request->nbytes, true) ? FL_GATE_NARROW : FL_GATE_SHUT;
+	return fits(request, request->least, true) ? FL_GATE_NARROW : FL_GATE_SHUT;
 }
 
 enum fl_gate_answer fl_gate_enter(const struct fl_gate_request *request, struct fl_failure *failure)

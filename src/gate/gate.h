@@ -46,7 +46,8 @@ static inline bool fl_gate_spend(size_t nbytes)
 }
 
 struct fl_gate_request {
-	size_t nbytes;
+	size_t nbytes;  /* that will come in as things are */
+	size_t least;   /* bytes that must, where huge pages are done without */
 	size_t counted; /* bytes of it that count tells already as to be touched */
 	bool vital;     /* for small blocks: down to the floor */
 	/* Adds up bytes that were handed out to be touched later, in *lazy, and that were brought in, in *strict. */
