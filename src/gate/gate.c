@@ -8,6 +8,7 @@
 
 #include "gate/headroom.h"
 #include "os/lock.h"
+#include "os/os.h"
 
 /* What a process may have before anything is read. */
 #define FIRST_LEASE FL_MIB
@@ -39,6 +40,9 @@
 #define WANTED_MOST (16 * FL_MIB)
 #define WANTED_MS 4000
 
+/* Before so much of it goes, those who read it get this time to show, once in WANTED_MS. */
+#define READERS_MS 20
+
 struct fl_gate_lease fl_gate_lease = { FIRST_LEASE, UINT64_MAX };
 
 static struct {
@@ -52,6 +56,7 @@ static struct {
 	uint64_t untouched; /* bytes handed out and not resident yet, as last read */
 	uint64_t wanted;    /* bytes of page cache that were reclaimed and read again lately */
 	uint64_t wanted_at; /* milliseconds, when it was halved last */
+	uint64_t waited_at; /* milliseconds, when readers got time to show */
 	struct fl_headroom headroom;
 	struct fl_cgroup group;
 	struct fl_lines lines;
@@ -95,7 +100,10 @@ static uint64_t count_untouched(const struct fl_gate_request *request)
 	return lazy > touched ? lazy - touched : 0;
 }
 
-/* before: the last reading. What is read again in a group that has room costs nobody here anything. */
+/*
+ * before: the last reading. What is read again in a group that has room costs nobody here anything. It counts twice, for as
+ * much is on its way behind it.
+ */
 static void count_wanted(const struct fl_headroom *before, uint64_t now)
 {
 	uint64_t ntimes = (now - gate.wanted_at) / WANTED_MS;
@@ -104,7 +112,7 @@ static void count_wanted(const struct fl_headroom *before, uint64_t now)
 	gate.wanted = ntimes < 64 ? gate.wanted >> ntimes : 0;
 	gate.wanted_at += ntimes * WANTED_MS;
 	if (gate.looked && after->group == before->group && after->refaulted > before->refaulted)
-		gate.wanted = fl_min(gate.wanted + fl_min(after->refaulted - before->refaulted, WANTED_MOST), WANTED_MOST);
+		gate.wanted = fl_min(gate.wanted + fl_min(2 * (after->refaulted - before->refaulted), WANTED_MOST), WANTED_MOST);
 }
 
 static void read_all(const struct fl_gate_request *request, uint64_t now)
@@ -127,10 +135,15 @@ static uint64_t needed(const struct fl_gate_request *request, uint64_t nbytes)
 	return __builtin_add_overflow(others, nbytes, &sum) ? UINT64_MAX : sum;
 }
 
+static uint64_t wanted_at_most(void)
+{
+	return fl_min(WANTED_MOST, gate.headroom.limit / WANTED_PART);
+}
+
 /* Bytes of page cache that are its readers' to keep. What they read is not theirs only: it may all be on its way, and locked. */
 static uint64_t wanted_cache(void)
 {
-	return fl_min(gate.wanted, gate.headroom.limit / WANTED_PART);
+	return fl_min(gate.wanted, wanted_at_most());
 }
 
 static bool leaves(uint64_t room, uint64_t need, uint64_t kept)
@@ -149,6 +162,25 @@ static bool fits(const struct fl_gate_request *request, uint64_t nbytes, bool ca
 	if (leaves(gate.headroom.hard, need, request->vital ? floor : floor + FOR_SMALL_BLOCKS))
 		return true;
 	return cache_counts && leaves(gate.headroom.room, need, CACHE_FLOORS * floor + wanted_cache());
+}
+
+/*
+ * Who takes all there is within milliseconds may be through before those who read the cache that goes for it have run once.
+ * So they get time before what they could need goes, and show by what they read again.
+ */
+static void wait_for_readers(const struct fl_gate_request *request, uint64_t *now)
+{
+	const struct fl_headroom *headroom = &gate.headroom;
+	uint64_t need = needed(request, request->least), floor = floor_of(headroom);
+	uint32_t nobody = 0;
+
+	if (headroom->group == 0 || leaves(headroom->hard, need, floor + FOR_SMALL_BLOCKS) ||
+	    leaves(headroom->room, need, CACHE_FLOORS * floor + wanted_at_most()) || *now - gate.waited_at < WANTED_MS)
+		return;
+	fl_os_futex_wait_for(&nobody, 0, READERS_MS);
+	*now = fl_os_clock_ms();
+	gate.waited_at = *now;
+	read_all(request, *now);
 }
 
 static void take_lease(uint64_t spare, uint64_t now)
@@ -183,6 +215,7 @@ enum fl_gate_answer fl_gate_enter(const struct fl_gate_request *request, struct 
 
 	fl_lock_take(&gate.lock);
 	read_all(request, now);
+	wait_for_readers(request, &now);
 	enum fl_gate_answer result = answer(request, now);
 	__atomic_store_n(&gate.narrow, result != FL_GATE_OPEN, __ATOMIC_RELAXED);
 	if (result == FL_GATE_SHUT)
