@@ -14,7 +14,7 @@ build() {
 		-Wl,-rpath,"$libraries" >"$scratch/log" 2>&1 || { cat "$scratch/log"; return 1; }
 }
 
-awk -v to="$scratch" '/^```c$/ { file = to "/block" ++n ".c"; next } /^```$/ { file = "" } file { print >file }' "$readme" "$top_srcdir/doc/tutorial.md"
+awk -v to="$scratch" '/^```python$/ { file = to "/block.py"; next } /^```c$/ { file = to "/block" ++n ".c"; next } /^```$/ { file = "" } file { print >file }' "$readme" "$top_srcdir/doc/tutorial.md"
 [ -e "$scratch/block3.c" ] || fail "README.md has fewer than three programs"
 for source in "$scratch"/block*.c; do
 	name=$(basename "$source" .c)
@@ -24,6 +24,8 @@ for source in "$scratch"/block*.c; do
 		fail "$name of README.md and the tutorial does not compile"
 	fi
 done
+LD_LIBRARY_PATH=$libraries timeout 20 python3 "$scratch/block.py" >"$scratch/log" 2>&1 && grep -qx "b'hello'" "$scratch/log" ||
+	fail "the Python of the tutorial: $(cat "$scratch/log")"
 
 cat >"$scratch/options.c" <<'END'
 #include <fallow/fallow.h>
